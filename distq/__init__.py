@@ -1,0 +1,72 @@
+"""distq: compile quantum circuits for networks of modules joined by entanglement links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from distq.errors import (
+    DistqError,
+    InfeasibleError,
+    InputError,
+    MissingExtraError,
+    NetworkError,
+    UsageError,
+    VerificationError,
+)
+
+if TYPE_CHECKING:
+    from distq.network.model import Link, Module, Network
+    from distq.network.presets import preset
+    from distq.partition.registry import register_partitioner
+    from distq.pipeline import compile
+    from distq.program.compiled import CompiledProgram, load
+    from distq.verify import VerifyResult, verify
+
+__version__ = "0.1.0"
+
+#: Public names and the modules that hold them; loaded at first use, since Qiskit takes seconds to import.
+_LAZY = {
+    "CompiledProgram": "distq.program.compiled",
+    "Link": "distq.network.model",
+    "Module": "distq.network.model",
+    "Network": "distq.network.model",
+    "VerifyResult": "distq.verify",
+    "compile": "distq.pipeline",
+    "load": "distq.program.compiled",
+    "preset": "distq.network.presets",
+    "register_partitioner": "distq.partition.registry",
+}
+
+__all__ = [
+    "CompiledProgram",
+    "DistqError",
+    "InfeasibleError",
+    "InputError",
+    "Link",
+    "MissingExtraError",
+    "Module",
+    "Network",
+    "NetworkError",
+    "UsageError",
+    "VerificationError",
+    "VerifyResult",
+    "compile",
+    "load",
+    "preset",
+    "register_partitioner",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "verify":
+        return import_module("distq.verify").verify
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'distq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,78 @@
+"""What a partitioner decides (Placement) and everything that costs (Plan)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distq.circuit.logical import LogicalCircuit
+from distq.network.model import Network
+from distq.partition.packets import PacketGraph
+
+Int32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The assignment of the communication model: a module for every junction and every node.
+
+    Attributes:
+        homes: (J,) module of each junction, numbered as in `PacketGraph`.
+        sites: (M,) module at which each node (multi-qubit gate, measurement, ...) is carried out.
+        partitioner: name of the method that found it.
+        final_homes: (n,) module where each wire must end; None: the home of its last junction. It differs from that
+            only for a wire without packets, which has a single junction.
+    """
+
+    homes: Int32
+    sites: Int32
+    partitioner: str = ""
+    final_homes: Int32 | None = None
+
+
+class Step(IntEnum):
+    """Rows of the plan's step table; a, b, c are the columns."""
+
+    #: a = qubit, b = module of a share, c = linked module: cat-entangle; a copy of qubit a appears in c. One ebit.
+    FETCH = 0
+    #: a = qubit, b = module: the share of qubit a in module b (a copy, or its home after a SHIFT) is disentangled.
+    DROP = 1
+    #: a = qubit, b = module that holds a copy: the copy becomes the home, still on its communication qubit.
+    SHIFT = 2
+    #: a = qubit: the home moves from its communication qubit into a free data qubit of the same module.
+    SETTLE = 3
+    #: a = qubit, b = segment: the one-qubit gates before the segment are carried out, on every share.
+    TURN = 4
+    #: a = node, b = module: the gate, measurement or reset.
+    NODE = 5
+    #: a, b = qubits in linked modules: they exchange homes by three cat-entangled CX. Three ebits.
+    EXCHANGE = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that costs: homes, sites, and the total order of gates, copies and moves.
+
+    Attributes:
+        circuit: the normalised circuit.
+        network: where it runs.
+        graph: its packets.
+        placement: homes and sites that the order was made from.
+        initial_homes: (n,) module of each wire at the start.
+        final_homes: (n,) module of each wire at the end.
+        kind, a, b, c: columns of the step table.
+    """
+
+    circuit: LogicalCircuit
+    network: Network
+    graph: PacketGraph
+    placement: Placement
+    initial_homes: Int32
+    final_homes: Int32
+    kind: NDArray[np.uint8]
+    a: Int32
+    b: Int32
+    c: Int32

@@ -1,0 +1,276 @@
+"""The whole compiler on one screen: read, normalise, partition, order, lower, schedule, package, verify."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distq.errors import UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+    from distq.circuit.logical import LogicalCircuit
+    from distq.network.model import Network
+    from distq.partition.packets import PacketGraph
+    from distq.partition.plan import Placement, Plan
+    from distq.program.compiled import CompiledProgram
+    from distq.program.types import DistributedProgram
+    from distq.verify import VerifyResult
+
+#: A home for some qubits of the source: by qubit, the name or the index of a module.
+Homes = Mapping[int, str | int]
+
+EFFORTS = ("fast", "default", "best")
+VERIFY_METHODS = ("none", "symbolic", "statevector", "stabilizer", "auto")
+
+
+def compile(
+    circuit: str | Path | QuantumCircuit,
+    network: Network | str | Path,
+    *,
+    effort: str = "default",
+    seed: int = 0,
+    partitioner: str = "auto",
+    initial_homes: str | Homes | None = None,
+    final_homes: str | Homes | None = None,
+    pins: Homes | None = None,
+    verify: str = "symbolic",
+    progress: Callable[[str], None] | None = None,
+) -> CompiledProgram:
+    """Compile a circuit for a network of modules and verify the result.
+
+    Args:
+        circuit: a Qiskit circuit, or the path of an OpenQASM 2 or 3 or QPY file ("-" reads standard input).
+        network: a `Network`, the path of a network file, or the name of a preset.
+        effort: budget of the partition search: "fast", "default" or "best".
+        seed: of every random choice; the same circuit, network, options and seed give the same program.
+        partitioner: name of a registered partitioner; "auto" takes the best of several.
+        initial_homes: "free", or the module of some qubits at the start.
+        final_homes: "free", "same" (where they began), or the module of some qubits at the end.
+        pins: qubits that stay in a module all the time.
+        verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
+        progress: is called with the name of each stage as it begins.
+
+    Raises:
+        InputError: the circuit cannot be read or holds something that is not supported.
+        NetworkError: the network is not valid.
+        InfeasibleError: the circuit does not fit the network.
+        VerificationError: the program failed its verification; this is a fault in distq.
+        UsageError: an option has a value that is not known.
+    """
+    from distq.circuit.from_qiskit import from_qiskit
+    from distq.circuit.read import load_source
+    from distq.network.presets import resolve
+    from distq.program.compiled import CompiledProgram
+    from distq.rewrite.merge import merge_one_qubit
+    from distq.schedule.asap import asap
+
+    _one_of("effort", effort, EFFORTS)
+    _one_of("verify", verify, VERIFY_METHODS)
+    clock = _Clock(progress)
+    with clock("read"):
+        source = load_source(circuit)
+        logical = from_qiskit(source)
+    if isinstance(network, (str, Path)):
+        network = resolve(network=str(network))
+    with clock("normalise"):
+        merged = merge_one_qubit(logical)
+    with clock("partition"):
+        plan = make_plan(
+            merged,
+            network,
+            effort=effort,
+            seed=seed,
+            partitioner=partitioner,
+            initial_homes=initial_homes,
+            final_homes=final_homes,
+            pins=pins,
+            clock=clock,
+        )
+    program = _lower(plan, clock)
+    with clock("schedule"):
+        schedule = asap(program)
+    stats = {
+        "circuit": {"gates": _count_gates(source), "two_qubit_gates": logical.num_two_qubit_gates},
+        **count_plan(plan),
+        "effort": effort,
+        "partitioner": plan.placement.partitioner,
+        "seed": seed,
+        "reproducible": True,
+        "seconds": clock.seconds,
+    }
+    compiled = CompiledProgram(program=program, schedule=schedule, stats=stats)
+    if verify == "none":
+        return compiled
+    with clock("verify"):
+        result = _verify(source, compiled, verify)
+    stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
+    return compiled
+
+
+def make_plan(
+    circuit: LogicalCircuit,
+    network: Network,
+    *,
+    effort: str = "default",
+    seed: int = 0,
+    partitioner: str = "auto",
+    initial_homes: str | Homes | None = None,
+    final_homes: str | Homes | None = None,
+    pins: Homes | None = None,
+    clock: _Clock | None = None,
+) -> Plan:
+    """Partition a normalised circuit and put gates, copies and moves in order.
+
+    Gates on three or more qubits that no module could serve with its communication qubits are expanded first.
+    """
+    from distq.network.feasible import check_fits, usable_modules
+    from distq.partition.order import order
+    from distq.partition.packets import build_packets
+    from distq.partition.place import place
+    from distq.rewrite.expand import expand_gates
+
+    clock = clock or _Clock(None)
+    check_fits(network, circuit.num_qubits)
+    options: dict[str, Any] = {
+        "partitioner": partitioner,
+        "effort": effort,
+        "seed": seed,
+        "initial_homes": _homes(initial_homes, network, circuit.num_qubits, "initial_homes"),
+        "final_homes": _homes(final_homes, network, circuit.num_qubits, "final_homes"),
+        "pins": _homes(pins, network, circuit.num_qubits, "pins"),
+        "allowed": usable_modules(network, circuit.num_qubits),
+    }
+    while True:
+        graph = build_packets(circuit)
+        placement = place(circuit, graph, network, **options)
+        rows = unservable(circuit, graph, network, placement)
+        if not len(rows):
+            break
+        circuit = expand_gates(circuit, rows)
+    with clock("order"):
+        return order(circuit, graph, network, placement)
+
+
+def unservable(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> list[int]:
+    """Rows of gates on three or more qubits that no module could gather with its communication qubits.
+
+    Where homes may have to move because copies cannot be relayed everywhere, all such gates count as unservable: a
+    gate on two qubits can always be carried out after moving one of them.
+    """
+    import numpy as np
+
+    from distq.partition.order import relay_distances
+
+    nodes = np.flatnonzero(np.diff(graph.node_offsets) >= 3)
+    if not len(nodes):
+        return []
+    legs_home = placement.homes[graph.leg_packet + graph.leg_qubit]
+    used = np.unique(legs_home)
+    distance = np.array(relay_distances(network)[0])
+    if np.any(distance[np.ix_(used, used)] < 0):
+        return graph.node_row[nodes].tolist()
+    rows = []
+    comm = network.comm_array
+    reach = distance >= 0
+    for node in nodes.tolist():
+        homes = legs_home[graph.node_offsets[node] : graph.node_offsets[node + 1]]
+        remote = len(homes) - np.bincount(homes, minlength=len(comm))
+        if not np.any((remote <= comm) & reach[homes].all(axis=0)):
+            rows.append(int(graph.node_row[node]))
+    return rows
+
+
+def count_plan(plan: Plan) -> dict[str, Any]:
+    """Figures of a plan for reports: ebits, gates carried out with a remote qubit, state teleportations."""
+    import numpy as np
+
+    from distq.partition.cost import cost
+    from distq.partition.plan import Step
+
+    return {
+        "ebits": cost(plan, plan.network),
+        "remote_gates": _count_remote_gates(plan),
+        "teleports": int(np.count_nonzero(plan.kind == Step.SHIFT)),
+        "exchanges": int(np.count_nonzero(plan.kind == Step.EXCHANGE)),
+    }
+
+
+def _count_remote_gates(plan: Plan) -> int:
+    """Gates with at least one qubit that is present as a copy."""
+    from distq.partition.plan import Step
+
+    home = plan.initial_homes.tolist()
+    offsets, legs = plan.graph.node_offsets.tolist(), plan.graph.leg_qubit.tolist()
+    count = 0
+    for kind, a, b in zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist()):
+        if kind == Step.NODE:
+            count += any(home[q] != b for q in legs[offsets[a] : offsets[a + 1]])
+        elif kind == Step.SHIFT:
+            home[a] = b
+        elif kind == Step.EXCHANGE:
+            home[a], home[b] = home[b], home[a]
+    return count
+
+
+def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
+    from distq.program.order import canonical
+    from distq.protocols.lower import lower
+
+    with clock("lower"):
+        return canonical(lower(plan))
+
+
+def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str) -> VerifyResult:
+    from distq.verify import verify
+
+    result = verify(source, compiled, method=method)
+    if not result.ok:
+        raise VerificationError(
+            f"the compiled program failed its {result.method} verification: {result.message} "
+            "This is a fault in distq; please report it with the circuit, the network and the seed"
+        )
+    return result
+
+
+class _Clock:
+    """Wall time of each stage [s], and progress."""
+
+    def __init__(self, progress: Callable[[str], None] | None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        if self.progress:
+            self.progress(stage)
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise UsageError(f"{option} is {value!r}; it must be one of {', '.join(valid)}")
+
+
+def _homes(value: str | Homes | None, network: Network, num_qubits: int, option: str) -> str | dict[int, int] | None:
+    """Homes by module index, checked."""
+    if value is None or isinstance(value, str):
+        valid = ("free", "same") if option == "final_homes" else ("free",)
+        if value is not None:
+            _one_of(option, value, valid)
+        return None if value == "free" else value
+    homes: dict[int, int] = {}
+    for qubit, module in value.items():
+        if not 0 <= qubit < num_qubits:
+            raise UsageError(f"{option} names qubit {qubit}, but the circuit has qubits 0 to {num_qubits - 1}")
+        index = network.index(module) if isinstance(module, str) else int(module)
+        if not 0 <= index < len(network.modules):
+            raise UsageError(f"{option} names module {module}, but the network has modules 0 to {len(network.modules) - 1}")
+        homes[qubit] = index
+    return homes

@@ -1,0 +1,227 @@
+"""Plan -> DistributedProgram: each step becomes its protocol. Nothing is decided here.
+
+The protocols are those of Eisert, Jacobs, Papadopoulos and Plenio, PRA 62, 052317 (2000), and Yimsiriwattana and
+Lomonaco, quant-ph/0402148 (cat-entangler and cat-disentangler).
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+
+from distq.circuit.logical import LogicalCircuit
+from distq.network.model import Network
+from distq.ops import Conjunction, DecisionList, Op
+from distq.partition.plan import Plan, Step
+from distq.program.types import COMM, DATA, DistributedProgram, ProgramBuilder
+
+_PI = 3.141592653589793
+
+
+def lower(plan: Plan) -> DistributedProgram:
+    """The distributed program of a plan."""
+    return _Lowering(plan).run()
+
+
+class _Slots:
+    """Free places among the data or communication qubits of one module; the lowest free one is taken."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self._next = 0
+
+    def take(self) -> int:
+        if self._free:
+            return heapq.heappop(self._free)
+        self._next += 1
+        return self._next - 1
+
+    def give(self, index: int) -> None:
+        heapq.heappush(self._free, index)
+
+
+class _Lowering:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.circuit: LogicalCircuit = plan.circuit
+        self.network: Network = plan.network
+        self.out = ProgramBuilder(plan.network)
+        k = len(plan.network.modules)
+        self.slots = {DATA: [_Slots() for _ in range(k)], COMM: [_Slots() for _ in range(k)]}
+        self.link_of = plan.network.link_of.tolist()
+        self.link_ends = plan.network.link_ends.tolist()
+        self.home: list[int] = plan.initial_homes.tolist()
+        #: Physical qubit of the home of each wire, and of each of its copies by module.
+        self.place: dict[int, tuple[int, int, int]] = {}
+        self.at: list[int] = [self.take(m, DATA) for m in self.home]
+        self.copies: list[dict[int, int]] = [{} for _ in self.home]
+        self.dirty: set[int] = set()
+        #: Program bit of each bit version, and the received bits made from it by module.
+        self.version_bit: dict[int, int] = {}
+        self.received: dict[tuple[int, int], int] = {}
+        self.exchanges = 0
+        self.tag = -1
+        # Columns of the circuit as lists, for speed.
+        c = self.circuit
+        self.code, self.offsets, self.qubits = c.code.tolist(), c.qubit_offsets.tolist(), c.qubits.tolist()
+        self.param_offsets, self.params = c.param_offsets.tolist(), c.params.tolist()
+        self.exprs, self.guard, self.bit = c.param_expr.tolist(), c.guard.tolist(), c.bit.tolist()
+
+    def run(self) -> DistributedProgram:
+        inputs = self.at.copy()
+        plan = self.plan
+        handlers = {
+            int(Step.FETCH): self.fetch,
+            int(Step.DROP): self.drop,
+            int(Step.SHIFT): self.shift,
+            int(Step.SETTLE): self.settle,
+            int(Step.TURN): self.turn,
+            int(Step.NODE): self.node,
+            int(Step.EXCHANGE): self.exchange,
+        }
+        rows = zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist(), plan.c.tolist())
+        for self.tag, (kind, a, b, c) in enumerate(rows):
+            handlers[kind](a, b, c)
+        self.tag = -1
+        circuit = self.circuit
+        wires = circuit.output_wire.tolist()
+        return self.out.build(
+            input_qubit=np.array(inputs, np.int32),
+            output_qubit=np.array([self.at[w] for w in wires], np.int32),
+            clbit_values=tuple(self.decision(x) for x in circuit.clbit_values),
+            expressions=circuit.expressions,
+            qubit_registers=circuit.qubit_registers,
+            clbit_registers=circuit.clbit_registers,
+            circuit_name=circuit.name,
+            global_phase=circuit.global_phase,
+        )
+
+    # Qubits and bits.
+
+    def take(self, module: int, role: int) -> int:
+        index = self.slots[role][module].take()
+        qubit = self.out.qubit(module, role, index)
+        self.place[qubit] = (module, role, index)
+        return qubit
+
+    def give(self, qubit: int) -> None:
+        module, role, index = self.place[qubit]
+        self.slots[role][module].give(index)
+
+    def release(self, qubit: int) -> None:
+        """A qubit was measured: its place is free, and must be reset before it is used again."""
+        self.give(qubit)
+        self.dirty.add(qubit)
+
+    def clean(self, qubit: int) -> None:
+        if qubit in self.dirty:
+            self.dirty.discard(qubit)
+            self.out.add(Op.RESET, (qubit,), tag=self.tag)
+
+    def local_bit(self, bit: int, module: int) -> int:
+        """A program bit as it is known in `module`: itself, or the bit received there; sent once."""
+        home = self.out.bit_place(bit)[0]
+        if home == module:
+            return bit
+        key = (bit, module)
+        if key not in self.received:
+            self.received[key] = self.out.send(bit, module, tag=self.tag)
+        return self.received[key]
+
+    def conjunction(self, guard: int, module: int) -> Conjunction:
+        if guard < 0:
+            return ()
+        return tuple((self.local_bit(self.version_bit[v], module), value) for v, value in self.circuit.guards[guard])
+
+    def decision(self, values: DecisionList) -> DecisionList:
+        return tuple(
+            (tuple((self.version_bit[v], value) for v, value in when), self.version_bit[bit] if bit >= 0 else -1)
+            for when, bit in values
+        )
+
+    def correct(self, pauli: Op, qubit: int, module: int, bit: int) -> None:
+        """Apply a Pauli to a qubit of `module` if a bit, wherever it was measured, is 1."""
+        self.out.add(pauli, (qubit,), guard=((self.local_bit(bit, module), 1),), tag=self.tag)
+
+    # Steps.
+
+    def pair(self, module_a: int, module_b: int) -> tuple[int, int]:
+        """A Bell pair on the link between two modules; returns its halves in this order."""
+        a, b = self.take(module_a, COMM), self.take(module_b, COMM)
+        self.clean(a)
+        self.clean(b)
+        link = self.link_of[module_a][module_b]
+        ends = (a, b) if self.link_ends[link][0] == module_a else (b, a)
+        self.out.add(Op.EPR, ends, link=link, tag=self.tag)
+        return a, b
+
+    def cat_entangle(self, source: int, here: int, there: int) -> int:
+        """Copy a share of a qubit from `here` to a new communication qubit in `there`, which is returned."""
+        a, b = self.pair(here, there)
+        self.out.add(Op.CX, (source, a), tag=self.tag)
+        outcome = self.out.measure(a, here, tag=self.tag)
+        self.release(a)
+        self.correct(Op.X, b, there, outcome)
+        return b
+
+    def cat_disentangle(self, share: int, module: int, rest: int, rest_module: int) -> None:
+        """Remove a share; the phase goes to another share `rest`."""
+        self.out.add(Op.H, (share,), tag=self.tag)
+        outcome = self.out.measure(share, module, tag=self.tag)
+        self.release(share)
+        self.correct(Op.Z, rest, rest_module, outcome)
+
+    def fetch(self, q: int, here: int, there: int) -> None:
+        source = self.at[q] if here == self.home[q] else self.copies[q][here]
+        self.copies[q][there] = self.cat_entangle(source, here, there)
+
+    def drop(self, q: int, module: int, _: int) -> None:
+        self.cat_disentangle(self.copies[q].pop(module), module, self.at[q], self.home[q])
+
+    def shift(self, q: int, there: int, _: int) -> None:
+        copy = self.copies[q].pop(there)
+        self.cat_disentangle(self.at[q], self.home[q], copy, there)
+        self.at[q], self.home[q] = copy, there
+
+    def settle(self, q: int, _: int, __: int) -> None:
+        slot = self.take(self.home[q], DATA)
+        self.clean(slot)
+        self.out.add(Op.SWAP, (self.at[q], slot), tag=self.tag)
+        self.give(self.at[q])  # it is in |0> after the swap
+        self.at[q] = slot
+
+    def turn(self, q: int, segment: int, _: int) -> None:
+        graph = self.plan.graph
+        entry = segment + q
+        for row in graph.turn_rows[graph.turn_offsets[entry] : graph.turn_offsets[entry + 1]].tolist():
+            self.gate(row, (self.at[q],))
+            if self.code[row] in (Op.X, Op.Y):
+                for copy in self.copies[q].values():
+                    self.out.add(Op.X, (copy,), tag=self.tag)
+
+    def gate(self, row: int, qubits: tuple[int, ...], guard: Conjunction = ()) -> None:
+        first, last = self.param_offsets[row], self.param_offsets[row + 1]
+        params, exprs = tuple(self.params[first:last]), tuple(self.exprs[first:last])
+        self.out.add(self.code[row], qubits, params, exprs, guard, tag=self.tag)
+
+    def node(self, node: int, module: int, _: int) -> None:
+        row = int(self.plan.graph.node_row[node])
+        wires = self.qubits[self.offsets[row] : self.offsets[row + 1]]
+        qubits = tuple(self.at[q] if self.home[q] == module else self.copies[q][module] for q in wires)
+        guard = self.conjunction(self.guard[row], module)
+        if self.code[row] == Op.MEASURE:
+            self.version_bit[self.bit[row]] = self.out.measure(qubits[0], module, guard, self.tag)
+        else:
+            self.gate(row, qubits, guard)
+
+    def exchange(self, p: int, q: int, _: int) -> None:
+        """SWAP of two qubits in linked modules as three CX, each by a copy of its control."""
+        for control, target in ((p, q), (q, p), (p, q)):
+            here, there = self.home[control], self.home[target]
+            copy = self.cat_entangle(self.at[control], here, there)
+            self.out.add(Op.CX, (copy, self.at[target]), tag=self.tag, exchange=self.exchanges)
+            self.cat_disentangle(copy, there, self.at[control], here)
+        self.exchanges += 1
+        self.home[p], self.home[q] = self.home[q], self.home[p]
+        self.at[p], self.at[q] = self.at[q], self.at[p]

@@ -1,0 +1,195 @@
+"""The plan's steps, replayed by the rules of the communication model."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distq.circuit.logical import CircuitBuilder
+from distq.errors import InfeasibleError
+from distq.network.model import Link, Module, Network
+from distq.ops import Op
+from distq.partition.order import graph_homes, order
+from distq.partition.packets import build_packets
+from distq.partition.plan import Placement, Step
+
+
+def random_circuit(rng, n, gates, wide):
+    builder = CircuitBuilder(n)
+    versions = []
+    for _ in range(gates):
+        roll = rng.random()
+        guard = ((versions[-1], 1),) if versions and rng.random() < 0.2 else ()
+        if roll < 0.35:
+            builder.add(int(rng.choice([Op.H, Op.X, Op.Y, Op.T, Op.S])), (int(rng.integers(n)),), guard=guard)
+        elif roll < 0.42:
+            versions.append(builder.measure(int(rng.integers(n)), int(rng.integers(2)), guard))
+        elif n >= 2:
+            arity = min(n, 3 if wide and roll > 0.9 else 2)
+            qubits = tuple(int(q) for q in rng.choice(n, arity, replace=False))
+            builder.add(int(rng.choice([Op.MCP, Op.PARITY])), qubits, (0.5,), guard=guard)
+    return builder.build(clbit_values=((((), -1),),) * 2)
+
+
+def random_network(rng, n):
+    k = int(rng.integers(2, 5))
+    while True:
+        data = rng.integers(1, n + 1, k)
+        if data.sum() >= n:
+            break
+    comm = rng.integers(1, 4, k)
+    complete = bool(rng.integers(2))
+    pairs = [(i, j) for i in range(k) for j in range(i + 1, k) if complete or j == i + 1]
+    modules = tuple(Module(f"m{i}", int(data[i]), int(comm[i])) for i in range(k))
+    return Network(modules, tuple(Link(f"m{i}", f"m{j}") for i, j in pairs)), complete
+
+
+def random_case(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 7))
+    network, complete = random_network(rng, n)
+    circuit = random_circuit(rng, n, int(rng.integers(0, 40)), wide=complete and network.comm_array.min() >= 2)
+    graph = build_packets(circuit)
+    slots = np.repeat(np.arange(len(network.modules)), network.data_array)
+    homes = rng.permutation(slots)[:n].astype(np.int32)
+    final = rng.permutation(slots)[:n].astype(np.int32) if rng.random() < 0.4 else homes
+    sites = homes[graph.leg_qubit[graph.node_offsets[:-1]]].copy()
+    free = ~graph.node_local & (rng.random(graph.num_nodes) < 0.3)
+    sites[free] = rng.integers(len(network.modules), size=int(free.sum()))
+    return circuit, graph, network, Placement(graph_homes(graph, homes), sites, "", final), final
+
+
+class Replay:
+    """Follows the steps with sets and refuses whatever the model does not allow."""
+
+    def __init__(self, plan):
+        self.plan, network = plan, plan.network
+        self.home = plan.initial_homes.tolist()
+        self.on_comm = set()
+        self.copies = {q: set() for q in range(len(self.home))}
+        self.comm = network.comm_array
+        self.data = network.data_array
+        self.link = network.link_of
+        self.segment = plan.graph.segment_offsets[:-1].tolist()
+        self.left = np.bincount(plan.graph.leg_segment, minlength=plan.graph.num_segments).tolist()
+        self.done = []
+
+    def used(self, module):
+        held = sum(module in c for c in self.copies.values())
+        return held + sum(self.home[q] == module for q in self.on_comm)
+
+    def check_room(self):
+        for m in range(len(self.comm)):
+            assert self.used(m) <= self.comm[m]
+            assert sum(h == m and q not in self.on_comm for q, h in enumerate(self.home)) <= self.data[m]
+
+    def pair(self, a, b):
+        assert self.link[a, b] >= 0
+        assert self.used(a) + 1 <= self.comm[a]
+        assert self.used(b) + 1 <= self.comm[b]
+
+    def step(self, kind, a, b, c):
+        if kind == Step.FETCH:
+            assert b == self.home[a] or b in self.copies[a]
+            assert c != self.home[a]
+            assert c not in self.copies[a]
+            self.pair(b, c)
+            self.copies[a].add(c)
+        elif kind == Step.DROP:
+            self.copies[a].remove(b)
+        elif kind == Step.SHIFT:
+            self.copies[a].remove(b)
+            assert not self.copies[a]
+            self.home[a] = b
+            self.on_comm.add(a)
+        elif kind == Step.SETTLE:
+            self.on_comm.remove(a)
+        elif kind == Step.EXCHANGE:
+            assert not self.copies[a] | self.copies[b]
+            self.pair(self.home[a], self.home[b])
+            self.home[a], self.home[b] = self.home[b], self.home[a]
+        elif kind == Step.NODE:
+            self.node(a, b)
+        self.check_room()
+
+    def node(self, node, site):
+        graph = self.plan.graph
+        for leg in range(graph.node_offsets[node], graph.node_offsets[node + 1]):
+            q, s = graph.leg_qubit[leg], graph.leg_segment[leg]
+            assert self.home[q] == site or site in self.copies[q]
+            while self.segment[q] < s:
+                assert self.left[self.segment[q]] == 0, "a segment was left before its nodes were done"
+                self.segment[q] += 1
+            assert self.segment[q] == s
+            self.left[s] -= 1
+            if graph.node_local[node]:
+                assert not self.copies[q]
+                assert q not in self.on_comm
+        self.done.append(node)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=250, deadline=None, derandomize=True)
+def test_every_step_is_allowed(seed):
+    circuit, graph, network, placement, final = random_case(seed)
+    plan = order(circuit, graph, network, placement)
+    replay = Replay(plan)
+    for row in zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist(), plan.c.tolist()):
+        replay.step(*row)
+    assert sorted(replay.done) == list(range(graph.num_nodes))
+    assert replay.home == final.tolist() == plan.final_homes.tolist()
+    assert not any(replay.copies.values())
+    assert not replay.on_comm
+    place = {node: i for i, node in enumerate(replay.done)}
+    writer = {int(v): i for i, v in enumerate(circuit.bit[graph.node_row]) if v >= 0}
+    for node, guard in enumerate(circuit.guard[graph.node_row]):
+        for version, _ in circuit.guards[guard] if guard >= 0 else ():
+            assert place[writer[version]] < place[node]
+
+
+def test_same_input_same_order():
+    first, second = (order(*random_case(11)[:4]) for _ in range(2))
+    assert np.array_equal(first.kind, second.kind)
+    assert np.array_equal(first.a, second.a)
+
+
+def fetches(plan):
+    return int(np.count_nonzero(plan.kind == Step.FETCH))
+
+
+def star(n, comm):
+    """One control that meets every other qubit; all in modules of their own."""
+    builder = CircuitBuilder(n)
+    for q in range(1, n):
+        builder.add(Op.MCP, (0, q), (np.pi,))
+    circuit = builder.build()
+    graph = build_packets(circuit)
+    homes = np.arange(n, dtype=np.int32)
+    placement = Placement(graph_homes(graph, homes), graph.leg_qubit[1::2].copy())
+    return circuit, graph, placement, Network.all_to_all(n, data=1, comm=comm)
+
+
+@pytest.mark.parametrize("comm", [1, 2, None])
+def test_a_packet_costs_one_pair_a_module(comm):
+    circuit, graph, placement, network = star(5, comm)
+    assert fetches(order(circuit, graph, network, placement)) == 4
+
+
+def test_a_line_with_one_communication_qubit_moves_homes():
+    builder = CircuitBuilder(3)
+    builder.add(Op.MCP, (0, 2), (0.3,))
+    circuit = builder.build()
+    graph = build_packets(circuit)
+    homes = np.arange(3, dtype=np.int32)
+    plan = order(circuit, graph, Network.line(3, data=1, comm=1), Placement(graph_homes(graph, homes), homes[:1]))
+    assert Step.EXCHANGE in plan.kind
+
+
+def test_a_gate_that_nobody_can_gather_is_refused():
+    builder = CircuitBuilder(3)
+    builder.add(Op.MCP, (0, 1, 2), (0.3,))
+    circuit = builder.build()
+    graph = build_packets(circuit)
+    homes = np.arange(3, dtype=np.int32)
+    with pytest.raises(InfeasibleError, match="communication qubits"):
+        order(circuit, graph, Network.all_to_all(3, data=1, comm=1), Placement(graph_homes(graph, homes), homes[:1]))
