@@ -45,6 +45,6 @@ NUM_PARAMS: tuple[int, ...] = (0,) * 10 + (1, 1, 1, 1, 3, 1, 1) + (0,) * 6
 
 #: A conjunction of (bit, value): the guard of an operation. Empty is true.
 Conjunction = tuple[tuple[int, int], ...]
-#: A value that depends on conditionals: the first entry whose conjunction holds gives the bit (-1: constant 0).
-#: The conjunction of the last entry is empty.
+#: A value that depends on conditionals: the first entry whose conjunction holds gives the bit (-1: constant
+#: 0). The conjunction of the last entry is empty.
 DecisionList = tuple[tuple[Conjunction, int], ...]

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from distq.circuit.logical import LogicalCircuit
     from distq.network.model import Network
-    from distq.partition.packets import PacketGraph
-    from distq.partition.plan import Placement, Plan
+    from distq.partition.plan import Plan
     from distq.program.compiled import CompiledProgram
     from distq.program.types import DistributedProgram
     from distq.verify import VerifyResult
@@ -79,23 +78,22 @@ def compile(
         network = resolve(network=str(network))
     with clock("normalise"):
         merged = merge_one_qubit(logical)
-    with clock("partition"):
-        plan = make_plan(
-            merged,
-            network,
-            effort=effort,
-            seed=seed,
-            partitioner=partitioner,
-            initial_homes=initial_homes,
-            final_homes=final_homes,
-            pins=pins,
-            clock=clock,
-        )
+    plan = make_plan(
+        merged,
+        network,
+        effort=effort,
+        seed=seed,
+        partitioner=partitioner,
+        initial_homes=initial_homes,
+        final_homes=final_homes,
+        pins=pins,
+        clock=clock,
+    )
     program = _lower(plan, clock)
     with clock("schedule"):
         schedule = asap(program)
     stats = {
-        "circuit": {"gates": _count_gates(source), "two_qubit_gates": logical.num_two_qubit_gates},
+        "circuit": {"gates": source.size(), "two_qubit_gates": logical.num_two_qubit_gates},
         **count_plan(plan),
         "effort": effort,
         "partitioner": plan.placement.partitioner,
@@ -128,61 +126,38 @@ def make_plan(
 
     Gates on three or more qubits that no module could serve with its communication qubits are expanded first.
     """
-    from distq.network.feasible import check_fits, usable_modules
+    from distq.network.feasible import usable_modules
+    from distq.partition.cost import cost
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import place
+    from distq.partition.serve import modest, unservable
     from distq.rewrite.expand import expand_gates
 
     clock = clock or _Clock(None)
-    check_fits(network, circuit.num_qubits)
     options: dict[str, Any] = {
         "partitioner": partitioner,
         "effort": effort,
         "seed": seed,
-        "initial_homes": _homes(initial_homes, network, circuit.num_qubits, "initial_homes"),
-        "final_homes": _homes(final_homes, network, circuit.num_qubits, "final_homes"),
-        "pins": _homes(pins, network, circuit.num_qubits, "pins"),
+        "initial_homes": _by_index(initial_homes, network),
+        "final_homes": _by_index(final_homes, network),
+        "pins": _by_index(pins, network),
         "allowed": usable_modules(network, circuit.num_qubits),
     }
     while True:
-        graph = build_packets(circuit)
-        placement = place(circuit, graph, network, **options)
+        with clock("partition"):
+            graph = build_packets(circuit)
+            placement = place(circuit, graph, network, **options)
         rows = unservable(circuit, graph, network, placement)
         if not len(rows):
             break
         circuit = expand_gates(circuit, rows)
     with clock("order"):
-        return order(circuit, graph, network, placement)
-
-
-def unservable(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> list[int]:
-    """Rows of gates on three or more qubits that no module could gather with its communication qubits.
-
-    Where homes may have to move because copies cannot be relayed everywhere, all such gates count as unservable: a
-    gate on two qubits can always be carried out after moving one of them.
-    """
-    import numpy as np
-
-    from distq.partition.order import relay_distances
-
-    nodes = np.flatnonzero(np.diff(graph.node_offsets) >= 3)
-    if not len(nodes):
-        return []
-    legs_home = placement.homes[graph.leg_packet + graph.leg_qubit]
-    used = np.unique(legs_home)
-    distance = np.array(relay_distances(network)[0])
-    if np.any(distance[np.ix_(used, used)] < 0):
-        return graph.node_row[nodes].tolist()
-    rows = []
-    comm = network.comm_array
-    reach = distance >= 0
-    for node in nodes.tolist():
-        homes = legs_home[graph.node_offsets[node] : graph.node_offsets[node + 1]]
-        remote = len(homes) - np.bincount(homes, minlength=len(comm))
-        if not np.any((remote <= comm) & reach[homes].all(axis=0)):
-            rows.append(int(graph.node_row[node]))
-    return rows
+        plans = [order(circuit, graph, network, placement)]
+        simple = modest(graph, network, placement, effort=effort, seed=seed)
+        if simple is not None:
+            plans.append(order(circuit, graph, network, simple))
+        return min(plans, key=lambda plan: cost(plan, network))
 
 
 def count_plan(plan: Plan) -> dict[str, Any]:
@@ -258,19 +233,8 @@ def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
         raise UsageError(f"{option} is {value!r}; it must be one of {', '.join(valid)}")
 
 
-def _homes(value: str | Homes | None, network: Network, num_qubits: int, option: str) -> str | dict[int, int] | None:
-    """Homes by module index, checked."""
-    if value is None or isinstance(value, str):
-        valid = ("free", "same") if option == "final_homes" else ("free",)
-        if value is not None:
-            _one_of(option, value, valid)
-        return None if value == "free" else value
-    homes: dict[int, int] = {}
-    for qubit, module in value.items():
-        if not 0 <= qubit < num_qubits:
-            raise UsageError(f"{option} names qubit {qubit}, but the circuit has qubits 0 to {num_qubits - 1}")
-        index = network.index(module) if isinstance(module, str) else int(module)
-        if not 0 <= index < len(network.modules):
-            raise UsageError(f"{option} names module {module}, but the network has modules 0 to {len(network.modules) - 1}")
-        homes[qubit] = index
-    return homes
+def _by_index(homes: str | Homes | None, network: Network) -> str | dict[int, int] | None:
+    """Homes with the names of modules turned into indices."""
+    if homes is None or isinstance(homes, str):
+        return homes
+    return {q: network.index(m) if isinstance(m, str) else m for q, m in homes.items()}

@@ -28,12 +28,14 @@ class Register:
 class LogicalCircuit:
     """A circuit in normal form: one-qubit gates around diagonal gates on two or more qubits.
 
-    Row i has code `code[i]` (an `Op`), acts on `qubits[qubit_offsets[i]:qubit_offsets[i+1]]` and has the parameters
-    `params[param_offsets[i]:param_offsets[i+1]]` [rad]. SWAP gates of the source are relabellings: the rows act on
-    wires (wire i holds qubit i at the start), and qubit i of the source ends on wire `output_wire[i]`.
+    Row i has code `code[i]` (an `Op`), acts on `qubits[qubit_offsets[i]:qubit_offsets[i+1]]` and has the
+    parameters `params[param_offsets[i]:param_offsets[i+1]]` [rad]. SWAP gates of the source are relabellings:
+    the rows act on wires (wire i holds qubit i at the start), and qubit i of the source ends on wire
+    `output_wire[i]`.
 
-    Classical bits are in single-assignment form: every MEASURE row writes a new bit version `bit[i]`, which is 0 if
-    the guard of the row is false. `clbit_values[c]` says which version classical bit c of the source holds at the end.
+    Classical bits are in single-assignment form: every MEASURE row writes a new bit version `bit[i]`, which
+    is 0 if the guard of the row is false. `clbit_values[c]` says which version classical bit c of the source
+    holds at the end.
 
     Attributes:
         num_qubits: number of wires.
@@ -131,7 +133,12 @@ class CircuitBuilder:
         self.bit_clbit: list[int] = []
 
     def add(
-        self, code: int, qubits: tuple[int, ...], params: tuple[Any, ...] = (), guard: Conjunction = (), bit: int = -1
+        self,
+        code: int,
+        qubits: tuple[int, ...],
+        params: tuple[Any, ...] = (),
+        guard: Conjunction = (),
+        bit: int = -1,
     ) -> None:
         """Append a row; a parameter is a number [rad] or a Qiskit ParameterExpression."""
         self._code.append(int(code))

@@ -1,13 +1,14 @@
 """From a placement to a plan: a total order of gates, copies and moves that fits the communication qubits.
 
-The order is found by list scheduling. A node is ready when the segments of all its legs are open and the bits that it
-reads are written. Ready nodes whose qubits are all present at the site are carried out at once; copies that nobody
-needs any more are dropped at once. Then a copy is fetched: first one that serves all that is left of its packet at
-that module (it goes again immediately), else what the first waiting node in the circuit's order needs. When a module
-has no communication qubit free, the copy whose next use is farthest away is dropped, as in Belady's rule for caches,
-and fetched again later; the count of the plan includes it.
+The order is found by list scheduling. A node is ready when the segments of all its legs are open and the bits
+that it reads are written. Ready nodes whose qubits are all present at the site are carried out at once;
+copies that nobody needs any more are dropped at once. Then a copy is fetched: first one that serves all that
+is left of its packet at that module (it goes again immediately), else what the first waiting node in the
+circuit's order needs. When a module has no communication qubit free, the copy whose next use is farthest away
+is dropped, as in Belady's rule for caches, and fetched again later; the count of the plan includes it.
 
-A copy that must pass a module with fewer than two communication qubits cannot be relayed there. Then homes move
+A copy that must pass a module with fewer than two communication qubits cannot be relayed there. Then homes
+move
 instead: by state teleportation into a free data qubit, or by an exchange with a qubit of the neighbour.
 """
 
@@ -55,8 +56,8 @@ def order(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placeme
 def classical_dependencies(circuit: LogicalCircuit, graph: PacketGraph) -> tuple[list[list[int]], list[int]]:
     """For each node the nodes that must wait for it because of classical bits, and how many each waits for.
 
-    A guard waits for the measurements it reads. Where a classical bit of the source is written more than once, the
-    writes keep their order and wait for reads of the value before.
+    A guard waits for the measurements it reads. Where a classical bit of the source is written more than
+    once, the writes keep their order and wait for reads of the value before.
     """
     followers: list[list[int]] = [[] for _ in range(graph.num_nodes)]
     waits = [0] * graph.num_nodes
@@ -119,7 +120,11 @@ class _Orderer:
         self.n, self.k = graph.num_qubits, len(network.modules)
         self.steps: list[tuple[int, int, int, int]] = []
         # Nodes and their legs.
-        offsets, qubits, segments = graph.node_offsets.tolist(), graph.leg_qubit.tolist(), graph.leg_segment.tolist()
+        offsets, qubits, segments = (
+            graph.node_offsets.tolist(),
+            graph.leg_qubit.tolist(),
+            graph.leg_segment.tolist(),
+        )
         self.legs = [qubits[offsets[i] : offsets[i + 1]] for i in range(graph.num_nodes)]
         self.local = graph.node_local.tolist()
         self.site = placement.sites.tolist()
@@ -281,7 +286,9 @@ class _Orderer:
             others = [self.home[q]] + [m for m in self.copies[q] if m != module]
             for goal in self.need[q]:
                 here = self.distance[module][goal]
-                if goal not in others and 0 <= here < min(d if (d := self.distance[m][goal]) >= 0 else self.k for m in others):
+                if goal not in others and 0 <= here < min(
+                    d if (d := self.distance[m][goal]) >= 0 else self.k for m in others
+                ):
                     return
         self.drop(q, module)
 
@@ -512,7 +519,8 @@ class _Orderer:
     def finish_homes(self) -> None:
         """Bring every qubit to the home that the placement wants at the end.
 
-        Modules are completed farthest first in a breadth-first order of the network, so that what remains is always
+        Modules are completed farthest first in a breadth-first order of the network, so that what remains is
+        always
         connected: every qubit can reach its module without passing a completed one.
         """
         while self.teleport_home():
@@ -538,7 +546,11 @@ class _Orderer:
                 strangers = [q for q in range(self.n) if self.target[q] == module and self.home[q] != module]
                 if not strangers:
                     break
-                self.bring(min(strangers, key=lambda q: (self.any_distance[self.home[q]][module], q)), module, open_modules)
+                self.bring(
+                    min(strangers, key=lambda q: (self.any_distance[self.home[q]][module], q)),
+                    module,
+                    open_modules,
+                )
                 while self.teleport_home():
                     pass
             # Strangers left in spare room leave too: later paths do not enter a completed module.
@@ -551,7 +563,11 @@ class _Orderer:
         """Teleport one qubit straight into a free data qubit of the module where it must end, if there is such."""
         for q in range(self.n):
             there = self.target[q]
-            if self.home[q] != there and len(self.residents[there]) < self.data[there] and self.link_of[self.home[q]][there] >= 0:
+            if (
+                self.home[q] != there
+                and len(self.residents[there]) < self.data[there]
+                and self.link_of[self.home[q]][there] >= 0
+            ):
                 self.move(q, there)
                 return True
         return False

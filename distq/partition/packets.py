@@ -19,24 +19,26 @@ Int64 = NDArray[np.int64]
 class PacketGraph:
     """Nodes, the packets that hold their legs, and the one-qubit gates between them.
 
-    A node is a row of the circuit that is not an unguarded one-qubit gate. A packet is a maximal run of legs on one
-    qubit along one axis; packets are numbered qubit by qubit in time order, so packet p of qubit q lies between the
-    junctions p + q and p + q + 1. A segment is a part of a packet between X-type one-qubit gates: nodes of one
-    segment commute on that qubit, segments follow each other. Segments are numbered like packets.
+    A node is a row of the circuit that is not an unguarded one-qubit gate. A packet is a maximal run of legs
+    on one qubit along one axis; packets are numbered qubit by qubit in time order, so packet p of qubit q
+    lies between the junctions p + q and p + q + 1. A segment is a part of a packet between X-type one-qubit
+    gates: nodes of one segment commute on that qubit, segments follow each other. Segments are numbered like
+    packets.
 
     Attributes:
         num_qubits: n.
         node_row: (M,) row of the circuit.
-        node_local: (M,) True where the node must be carried out at the home on its only share (measure, reset,
-            guarded one-qubit gates that are not diagonal); such a node is alone in its packet.
+        node_local: (M,) True where the node must be carried out at the home on its only share (measure,
+            reset, guarded one-qubit gates that are not diagonal); such a node is alone in its packet.
         node_offsets: (M+1,) offsets into the leg columns.
         leg_qubit, leg_packet, leg_segment: (L,) of each leg.
         packet_offsets: (n+1,) packets of qubit q are packet_offsets[q] .. packet_offsets[q+1]-1.
         packet_qubit: (K,) qubit of each packet.
         segment_offsets: (n+1,) like packet_offsets.
         segment_packet: (S,) packet of each segment.
-        turn_offsets: (S+n+1,) offsets into turn_rows: entry s + q for segment s of qubit q holds the rows of the
-            one-qubit gates before that segment; the entry after the last segment of q those at the end of its line.
+        turn_offsets: (S+n+1,) offsets into turn_rows: entry s + q for segment s of qubit q holds the rows of
+            the one-qubit gates before that segment; the entry after the last segment of q those at the end of
+            its line.
         turn_rows: rows of one-qubit gates.
         turn_flips: (S+n,) True where these gates multiply to an X-type (antidiagonal) matrix.
     """
@@ -85,8 +87,9 @@ class PacketGraph:
         return np.repeat(np.arange(self.num_nodes, dtype=np.int32), np.diff(self.node_offsets))
 
 
-#: How a one-qubit gate meets the axis of a packet (Z): it keeps it, turns it round, or ends the packet. Decided by
-#: the code alone, so that no rounding can mistake a general gate for a diagonal one (`rewrite.merge` names products).
+#: How a one-qubit gate meets the axis of a packet (Z): it keeps it, turns it round, or ends the packet.
+#: Decided by the code alone, so that no rounding can mistake a general gate for a diagonal one
+#: (`rewrite.merge` names products).
 _KEEPS, _FLIPS, _ENDS = 0, 1, 2
 _AXIS = np.full(max(Op) + 1, _ENDS, np.uint8)
 _AXIS[[Op.Z, Op.S, Op.SDG, Op.T, Op.TDG, Op.P, Op.RZ, Op.MCP, Op.PARITY]] = _KEEPS

@@ -23,8 +23,8 @@ class Placement:
         homes: (J,) module of each junction, numbered as in `PacketGraph`.
         sites: (M,) module at which each node (multi-qubit gate, measurement, ...) is carried out.
         partitioner: name of the method that found it.
-        final_homes: (n,) module where each wire must end; None: the home of its last junction. It differs from that
-            only for a wire without packets, which has a single junction.
+        final_homes: (n,) module where each wire must end; None: the home of its last junction. It differs
+            from that only for a wire without packets, which has a single junction.
     """
 
     homes: Int32
@@ -36,9 +36,11 @@ class Placement:
 class Step(IntEnum):
     """Rows of the plan's step table; a, b, c are the columns."""
 
-    #: a = qubit, b = module of a share, c = linked module: cat-entangle; a copy of qubit a appears in c. One ebit.
+    #: a = qubit, b = module of a share, c = linked module: cat-entangle; a copy of qubit a appears in c. One
+    #: ebit.
     FETCH = 0
-    #: a = qubit, b = module: the share of qubit a in module b (a copy, or its home after a SHIFT) is disentangled.
+    #: a = qubit, b = module: the share of qubit a in module b (a copy, or its home after a SHIFT) is
+    #: disentangled.
     DROP = 1
     #: a = qubit, b = module that holds a copy: the copy becomes the home, still on its communication qubit.
     SHIFT = 2

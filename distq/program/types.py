@@ -27,11 +27,11 @@ class DistributedProgram:
     """What every module does, as one sequence that respects every dependency.
 
     Physical qubits and bits are numbered over the whole network; tables say where each lies. Row i has code
-    `code[i]` (an `Op`) and acts on the physical qubits `qubits[qubit_offsets[i]:qubit_offsets[i+1]]`, which all lie
-    in one module, except for EPR, whose two qubits lie at the ends of link `link[i]` (its first qubit in the module
-    that the link names first). Every physical qubit starts in |0>, but those in `input_qubit`, which hold the
-    circuit's input. A bit is written once: by MEASURE, or by SEND as a received bit of another module. A guarded
-    MEASURE that is not carried out writes 0.
+    `code[i]` (an `Op`) and acts on the physical qubits `qubits[qubit_offsets[i]:qubit_offsets[i+1]]`, which
+    all lie in one module, except for EPR, whose two qubits lie at the ends of link `link[i]` (its first qubit
+    in the module that the link names first). Every physical qubit starts in |0>, but those in `input_qubit`,
+    which hold the circuit's input. A bit is written once: by MEASURE, or by SEND as a received bit of another
+    module. A guarded MEASURE that is not carried out writes 0.
 
     Attributes:
         network: where the program runs.
@@ -41,8 +41,10 @@ class DistributedProgram:
         bit2: (N,) the RECEIVED bit that SEND writes in the other module, else -1.
         link: (N,) link index of EPR rows, else -1.
         tag: (N,) row of the plan's step table that this row comes from, -1 if none.
-        exchange: (N,) number of the three-CX exchange that a CX row belongs to, else -1: the verifier's witness.
-        qubit_module, qubit_role, qubit_index: for every physical qubit its module, DATA or COMM, and its index there.
+        exchange: (N,) number of the three-CX exchange that a CX row belongs to, else -1: the verifier's
+            witness.
+        qubit_module, qubit_role, qubit_index: for every physical qubit its module, DATA or COMM, and its
+            index there.
         bit_module, bit_kind, bit_index: for every bit its module, MEASURED or RECEIVED, and its index there.
         input_qubit: (n,) physical qubit that holds qubit i of the source circuit at the start.
         output_qubit: (n,) physical qubit that holds it at the end.

@@ -1,7 +1,7 @@
 """Plan -> DistributedProgram: each step becomes its protocol. Nothing is decided here.
 
-The protocols are those of Eisert, Jacobs, Papadopoulos and Plenio, PRA 62, 052317 (2000), and Yimsiriwattana and
-Lomonaco, quant-ph/0402148 (cat-entangler and cat-disentangler).
+The protocols are those of Eisert, Jacobs, Papadopoulos and Plenio, PRA 62, 052317 (2000), and Yimsiriwattana
+and Lomonaco, quant-ph/0402148 (cat-entangler and cat-disentangler).
 """
 
 from __future__ import annotations
@@ -136,7 +136,10 @@ class _Lowering:
 
     def decision(self, values: DecisionList) -> DecisionList:
         return tuple(
-            (tuple((self.version_bit[v], value) for v, value in when), self.version_bit[bit] if bit >= 0 else -1)
+            (
+                tuple((self.version_bit[v], value) for v, value in when),
+                self.version_bit[bit] if bit >= 0 else -1,
+            )
             for when, bit in values
         )
 

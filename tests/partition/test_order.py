@@ -48,7 +48,9 @@ def random_case(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 7))
     network, complete = random_network(rng, n)
-    circuit = random_circuit(rng, n, int(rng.integers(0, 40)), wide=complete and network.comm_array.min() >= 2)
+    circuit = random_circuit(
+        rng, n, int(rng.integers(0, 40)), wide=complete and network.comm_array.min() >= 2
+    )
     graph = build_packets(circuit)
     slots = np.repeat(np.arange(len(network.modules)), network.data_array)
     homes = rng.permutation(slots)[:n].astype(np.int32)
@@ -181,7 +183,9 @@ def test_a_line_with_one_communication_qubit_moves_homes():
     circuit = builder.build()
     graph = build_packets(circuit)
     homes = np.arange(3, dtype=np.int32)
-    plan = order(circuit, graph, Network.line(3, data=1, comm=1), Placement(graph_homes(graph, homes), homes[:1]))
+    plan = order(
+        circuit, graph, Network.line(3, data=1, comm=1), Placement(graph_homes(graph, homes), homes[:1])
+    )
     assert Step.EXCHANGE in plan.kind
 
 
@@ -192,4 +196,9 @@ def test_a_gate_that_nobody_can_gather_is_refused():
     graph = build_packets(circuit)
     homes = np.arange(3, dtype=np.int32)
     with pytest.raises(InfeasibleError, match="communication qubits"):
-        order(circuit, graph, Network.all_to_all(3, data=1, comm=1), Placement(graph_homes(graph, homes), homes[:1]))
+        order(
+            circuit,
+            graph,
+            Network.all_to_all(3, data=1, comm=1),
+            Placement(graph_homes(graph, homes), homes[:1]),
+        )

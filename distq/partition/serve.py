@@ -1,0 +1,59 @@
+"""What communication qubits allow: gates that no module can gather, and placements that ask for less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from distq.circuit.logical import LogicalCircuit
+from distq.network.model import Network
+from distq.partition.order import relay_distances
+from distq.partition.packets import PacketGraph
+from distq.partition.plan import Placement
+from distq.partition.sites import refine_sites
+
+
+def unservable(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> list[int]:
+    """Rows of gates on three or more qubits that no module could gather with its communication qubits.
+
+    Where homes may have to move because copies cannot be relayed everywhere, all such gates count as
+        unservable: a
+    gate on two qubits can always be carried out after moving one of them.
+    """
+    nodes = np.flatnonzero(np.diff(graph.node_offsets) >= 3)
+    if not len(nodes):
+        return []
+    legs_home = placement.homes[graph.leg_packet + graph.leg_qubit]
+    used = np.unique(legs_home)
+    distance = np.array(relay_distances(network)[0])
+    if np.any(distance[np.ix_(used, used)] < 0):
+        return graph.node_row[nodes].tolist()
+    rows = []
+    comm = network.comm_array
+    reach = distance >= 0
+    for node in nodes.tolist():
+        homes = legs_home[graph.node_offsets[node] : graph.node_offsets[node + 1]]
+        remote = len(homes) - np.bincount(homes, minlength=len(comm))
+        if not np.any((remote <= comm) & reach[homes].all(axis=0)):
+            rows.append(int(graph.node_row[node]))
+    return rows
+
+
+def modest(
+    graph: PacketGraph, network: Network, placement: Placement, *, effort: str = "default", seed: int = 0
+) -> Placement | None:
+    """The same homes with sites chosen as if every module had one communication qubit.
+
+    Detached gates save ebits when their copies coexist, and cost more than they save when communication
+    qubits are too few for that; the order of both placements tells which case it is. None if no module has a
+    limit, or if nothing would change.
+    """
+    limited = [m.comm is not None for m in network.modules]
+    if not any(limited):
+        return None
+    modules = tuple(replace(m, comm=min(1, m.comm)) if m.comm is not None else m for m in network.modules)
+    home = placement.homes[graph.leg_packet[graph.node_offsets[:-1]] + graph.leg_qubit[graph.node_offsets[:-1]]]
+    start = replace(placement, sites=home.astype(np.int32))
+    found = refine_sites(graph, replace(network, modules=modules), start, effort=effort, seed=seed)
+    return None if np.array_equal(found.sites, placement.sites) else found
