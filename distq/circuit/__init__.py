@@ -1,0 +1,1 @@
+"""What is compiled: logical circuits and their readers."""

@@ -1,0 +1,1 @@
+"""Passes from one logical circuit to an equal one."""
