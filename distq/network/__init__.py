@@ -1,0 +1,1 @@
+"""Where a circuit runs: modules, links, topologies, presets, network files."""

@@ -1,0 +1,342 @@
+"""Modules, links and the network they form."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distq.errors import NetworkError
+
+if TYPE_CHECKING:
+    import networkx
+    import rustworkx
+
+#: What `Network.comm_array` holds for a module with unlimited communication qubits.
+UNLIMITED = 2**30
+#: How unlimited communication qubits are written in files and on the command line.
+UNLIMITED_WORD = "unlimited"
+#: What a module name looks like; names become names of registers. They must also be printable.
+NAME_PATTERN = r"^[^\s\"'`\\]+$"
+
+#: A number of data qubits for every module, or one for each.
+Data = int | Sequence[int]
+#: A number of communication qubits for every module, or one for each; None and "unlimited" mean no limit.
+Comm = int | str | None | Sequence[int | str | None]
+
+
+@dataclass(frozen=True)
+class Module:
+    """A quantum processor with `data` data qubits and `comm` communication qubits (None: unlimited).
+
+    Zero communication qubits are allowed: such a module takes part only in programs that need no link of it.
+
+    Raises:
+        NetworkError: the name is empty, has spaces, quotes or unprintable characters; a capacity is not an
+            integer, `data` is less than 1, or `comm` is negative.
+    """
+
+    name: str
+    data: int
+    comm: int | None = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not re.match(NAME_PATTERN, self.name) or not self.name.isprintable():
+            raise NetworkError(
+                f"module name {self.name!r} cannot be used: give a text of one or more printable characters "
+                "without spaces, quotes and backslashes"
+            )
+        object.__setattr__(self, "data", _capacity(self.name, "data", self.data, 1))
+        if self.comm is not None:
+            object.__setattr__(self, "comm", _capacity(self.name, "comm", self.comm, 0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The module as in a network file."""
+        return {
+            "name": self.name,
+            "data": self.data,
+            "comm": UNLIMITED_WORD if self.comm is None else self.comm,
+        }
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entanglement link between two modules, named by their names."""
+
+    a: str
+    b: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The link as in a network file."""
+        return {"a": self.a, "b": self.b}
+
+
+@dataclass(frozen=True)
+class Network:
+    """Modules joined by links. Immutable; arrays are indexed by the position of a module in `modules`.
+
+    The arrays are computed once and shared: do not write to them. Two networks are equal if all their fields
+    are. A network may be disconnected; only a circuit that needs more than one connected part of it is
+    refused (see `distq.network.feasible`).
+
+    Attributes:
+        modules: at least one.
+        links: at most one between two modules.
+        name: free text.
+        description: free text; in presets what is known and what is assumed about the shape.
+        source: free text; where the description comes from.
+
+    Raises:
+        NetworkError: there is no module, names repeat, or a link repeats, joins a module to itself, or names
+            a module that does not exist.
+    """
+
+    modules: tuple[Module, ...]
+    links: tuple[Link, ...] = ()
+    name: str = ""
+    description: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modules", tuple(self.modules))
+        object.__setattr__(self, "links", tuple(self.links))
+        for key in ("name", "description", "source"):
+            if not isinstance(getattr(self, key), str):
+                raise NetworkError(f"the {key} of a network must be a text, not {getattr(self, key)!r}")
+        _check_modules(self.modules)
+        _check_links(self.links, {m.name for m in self.modules}, self._names())
+
+    def _names(self) -> str:
+        return ", ".join(m.name for m in self.modules)
+
+    @property
+    def num_modules(self) -> int:
+        """K."""
+        return len(self.modules)
+
+    @property
+    def total_data(self) -> int:
+        """Data qubits of all modules together."""
+        return sum(m.data for m in self.modules)
+
+    @cached_property
+    def data_array(self) -> NDArray[np.int64]:
+        """(k,) data qubits of each module."""
+        return np.array([m.data for m in self.modules], np.int64)
+
+    @cached_property
+    def comm_array(self) -> NDArray[np.int64]:
+        """(k,) communication qubits of each module; `UNLIMITED` where there is no limit."""
+        return np.array([UNLIMITED if m.comm is None else m.comm for m in self.modules], np.int64)
+
+    @cached_property
+    def link_ends(self) -> NDArray[np.int32]:
+        """(number of links, 2) module indices of both ends, in the order of `links`."""
+        index = self._index
+        return np.array([[index[x.a], index[x.b]] for x in self.links], np.int32).reshape(-1, 2)
+
+    @cached_property
+    def link_of(self) -> NDArray[np.int32]:
+        """(k, k) index of the link between two modules, -1 where there is none."""
+        table = np.full((len(self.modules),) * 2, -1, np.int32)
+        a, b = self.link_ends.T
+        table[a, b] = table[b, a] = np.arange(len(self.links), dtype=np.int32)
+        return table
+
+    @cached_property
+    def distances(self) -> NDArray[np.int32]:
+        """(k, k) number of links on a shortest path, -1 where there is none."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import shortest_path
+
+        hops = shortest_path(csr_matrix(self.link_of >= 0), directed=False, unweighted=True)
+        return np.where(np.isinf(hops), -1, hops).astype(np.int32)
+
+    @cached_property
+    def next_hop(self) -> NDArray[np.int32]:
+        """(k, k) first module after a on the shortest path from a to b (lowest index among equals).
+
+        It is a itself where a = b, and -1 where there is no path.
+        """
+        k, distances = len(self.modules), self.distances
+        table = np.full((k, k), -1, np.int32)
+        for a in range(k):
+            # From the highest neighbour to the lowest, so that the lowest has the last word.
+            for n in np.flatnonzero(self.link_of[a] >= 0)[::-1]:
+                table[a, (distances[a] > 0) & (distances[n] == distances[a] - 1)] = n
+            table[a, a] = a
+        return table
+
+    @cached_property
+    def components(self) -> tuple[tuple[int, ...], ...]:
+        """Connected parts, each as sorted module indices, in the order of their first module."""
+        reachable = self.distances >= 0
+        first = reachable.argmax(axis=1)
+        return tuple(tuple(np.flatnonzero(first == f).tolist()) for f in np.unique(first))
+
+    @property
+    def connected(self) -> bool:
+        """Whether every module reaches every other over links."""
+        return len(self.components) == 1
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {m.name: i for i, m in enumerate(self.modules)}
+
+    def index(self, name: str) -> int:
+        """Position of the module called `name`."""
+        found = self._index.get(name) if isinstance(name, Hashable) else None
+        if found is None:
+            raise NetworkError(f"no module is called {name!r}; the modules are {self._names()}")
+        return found
+
+    def fits(self, num_qubits: int) -> bool:
+        """Whether a circuit on this many qubits has room here (see `distq.network.feasible.check_fits`)."""
+        from distq.errors import InfeasibleError
+        from distq.network.feasible import check_fits
+
+        try:
+            check_fits(self, num_qubits)
+        except InfeasibleError:
+            return False
+        return True
+
+    def subnetwork(self, indices: Iterable[int]) -> Network:
+        """The network of the modules at these positions, in this order, with the links among them."""
+        from dataclasses import replace
+
+        modules = tuple(self.modules[i] for i in indices)
+        names = {m.name for m in modules}
+        return replace(self, modules=modules, links=tuple(x for x in self.links if x.a in names and x.b in names))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The network as in a network file: `from_dict` gives an equal network."""
+        texts = {key: value for key in ("name", "description", "source") if (value := getattr(self, key))}
+        return {
+            **texts,
+            "modules": [m.to_dict() for m in self.modules],
+            "links": [x.to_dict() for x in self.links],
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Network:
+        """The network that a network file with this content describes.
+
+        Raises:
+            NetworkError: the content is not a valid description; the message names the key.
+        """
+        from distq.network.files import parse_network
+
+        return parse_network(content)
+
+    @classmethod
+    def all_to_all(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+        """K modules m0, m1, ..., each linked to each other; capacities for every module or one for each."""
+        from distq.network import topologies
+
+        return topologies.all_to_all(k, data, comm)
+
+    @classmethod
+    def line(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+        """K modules, each linked to the next."""
+        from distq.network import topologies
+
+        return topologies.line(k, data, comm)
+
+    @classmethod
+    def ring(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+        """K modules, each linked to the next and the last to the first."""
+        from distq.network import topologies
+
+        return topologies.ring(k, data, comm)
+
+    @classmethod
+    def grid(cls, rows: int, cols: int, data: Data, comm: Comm = 2) -> Network:
+        """Rows x cols modules, row by row, each linked to its neighbours in its row and column."""
+        from distq.network import topologies
+
+        return topologies.grid(rows, cols, data, comm)
+
+    @classmethod
+    def star(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+        """K modules, the first linked to all others."""
+        from distq.network import topologies
+
+        return topologies.star(k, data, comm)
+
+    @classmethod
+    def tree(
+        cls, branching: int, data: Data, comm: Comm = 2, *, depth: int | None = None, k: int | None = None
+    ) -> Network:
+        """A tree with `branching` children a module; give its depth [links] or its number of modules k."""
+        from distq.network import topologies
+
+        return topologies.tree(branching, data, comm, depth=depth, k=k)
+
+    @classmethod
+    def from_networkx(cls, graph: networkx.Graph, data: Data | None = None, comm: Comm = 2, name: str = "") -> Network:
+        """Shaped like a networkx graph; node attributes `name`, `data`, `comm` win over the arguments."""
+        from distq.network import topologies
+
+        return topologies.from_networkx(graph, data, comm, name)
+
+    @classmethod
+    def from_rustworkx(
+        cls, graph: rustworkx.PyGraph, data: Data | None = None, comm: Comm = 2, name: str = ""
+    ) -> Network:
+        """Shaped like a rustworkx graph; node payloads with `name`, `data`, `comm` win over the arguments."""
+        from distq.network import topologies
+
+        return topologies.from_rustworkx(graph, data, comm, name)
+
+
+def _capacity(name: str, key: str, value: object, least: int) -> int:
+    wanted = f"an integer of at least {least}" + (", or None for unlimited" if key == "comm" else "")
+    if isinstance(value, (bool, np.bool_)):
+        raise NetworkError(f"module {name!r}: {key} is {value!r}, but must be {wanted}")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise NetworkError(f"module {name!r}: {key} is {value!r}, but must be {wanted}") from None
+    if not least <= number < UNLIMITED:
+        raise NetworkError(f"module {name!r}: {key} is {number}, but must be {wanted} (and below {UNLIMITED})")
+    return number
+
+
+def _check_modules(modules: tuple[Module, ...]) -> None:
+    if not modules:
+        raise NetworkError("a network needs at least one module")
+    seen: dict[str, int] = {}
+    for i, module in enumerate(modules):
+        if not isinstance(module, Module):
+            raise NetworkError(f"modules[{i}] is {module!r}, but must be a Module")
+        if module.name in seen:
+            raise NetworkError(
+                f"modules[{seen[module.name]}] and modules[{i}] are both called {module.name!r}: rename one"
+            )
+        seen[module.name] = i
+
+
+def _check_links(links: tuple[Link, ...], known: set[str], names: str) -> None:
+    seen: dict[frozenset[str], int] = {}
+    for i, link in enumerate(links):
+        if not isinstance(link, Link):
+            raise NetworkError(f"links[{i}] is {link!r}, but must be a Link")
+        for key in ("a", "b"):
+            end = getattr(link, key)
+            if not isinstance(end, str) or end not in known:
+                raise NetworkError(f"links[{i}].{key} names {end!r}, which is no module; the modules are {names}")
+        if link.a == link.b:
+            raise NetworkError(f"links[{i}] joins module {link.a!r} to itself: remove it")
+        ends = frozenset((link.a, link.b))
+        if ends in seen:
+            raise NetworkError(
+                f"links[{seen[ends]}] and links[{i}] both join {link.a!r} and {link.b!r}: remove one of them"
+            )
+        seen[ends] = i
