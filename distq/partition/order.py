@@ -14,7 +14,6 @@ instead: by state teleportation into a free data qubit, or by an exchange with a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import numpy as np
@@ -23,11 +22,9 @@ from numpy.typing import NDArray
 from distq.circuit.logical import LogicalCircuit
 from distq.errors import InfeasibleError
 from distq.network.model import Network
+from distq.partition.order_moves import Movers
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Plan, Step
-
-#: How many nodes ahead the search for the next use of a copy looks; farther counts as never.
-_HORIZON = 64
 
 
 def order(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> Plan:
@@ -87,101 +84,45 @@ def classical_dependencies(circuit: LogicalCircuit, graph: PacketGraph) -> tuple
     return followers, waits
 
 
-def relay_distances(network: Network, min_comm: int = 2) -> tuple[list[list[int]], list[list[int]]]:
-    """Hops and first hop between modules over paths whose inner modules have at least `min_comm` communication qubits.
-
-    Returns:
-        (distance, first hop), -1 where there is no such path.
-    """
-    k = len(network.modules)
-    comm = network.comm_array
-    neighbours = [np.flatnonzero(network.link_of[m] >= 0).tolist() for m in range(k)]
-    distance = [[-1] * k for _ in range(k)]
-    hop = [[-1] * k for _ in range(k)]
-    for target in range(k):  # a search backwards from the target gives each module its first hop
-        distance[target][target] = 0
-        frontier = [target]
-        for m in frontier:
-            if m != target and comm[m] < min_comm:
-                continue
-            for other in neighbours[m]:
-                if distance[other][target] < 0:
-                    distance[other][target] = distance[m][target] + 1
-                    hop[other][target] = m
-                    frontier.append(other)
-    return distance, hop
-
-
-class _Orderer:
-    """The state of the list scheduler. Plain lists: element access is what it spends its time on."""
+class _Orderer(Movers):
+    """The list scheduler."""
 
     def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> None:
-        self.network = network
-        self.n, self.k = graph.num_qubits, len(network.modules)
-        self.steps: list[tuple[int, int, int, int]] = []
-        # Nodes and their legs.
-        offsets, qubits, segments = (
-            graph.node_offsets.tolist(),
-            graph.leg_qubit.tolist(),
-            graph.leg_segment.tolist(),
-        )
-        self.legs = [qubits[offsets[i] : offsets[i + 1]] for i in range(graph.num_nodes)]
-        self.local = graph.node_local.tolist()
-        self.site = placement.sites.tolist()
-        self.done = bytearray(graph.num_nodes)
+        super().__init__(circuit, graph, network, placement)
         self.followers, waits = classical_dependencies(circuit, graph)
         self.wait = [len(legs) + w for legs, w in zip(self.legs, waits)]
-        # Segments and packets.
-        self.segment_nodes: list[list[int]] = [[] for _ in range(graph.num_segments)]
-        for node in range(graph.num_nodes):
-            for leg in range(offsets[node], offsets[node + 1]):
-                self.segment_nodes[segments[leg]].append(node)
-        self.segment_left = [len(x) for x in self.segment_nodes]
-        self.segment_offsets = graph.segment_offsets.tolist()
-        self.segment_packet = graph.segment_packet.tolist()
-        self.turn_count = np.diff(graph.turn_offsets).tolist()
-        self.segment = self.segment_offsets[:-1].copy()
-        # Qubits: homes and copies.
-        first = graph.packet_offsets[:-1] + np.arange(self.n)
-        last = graph.packet_offsets[1:] + np.arange(self.n)
-        self.initial_homes = placement.homes[first].astype(np.int32)
-        final = placement.homes[last] if placement.final_homes is None else placement.final_homes
-        self.target: list[int] = final.tolist()
-        self.home: list[int] = self.initial_homes.tolist()
-        self.copies: list[list[int]] = [[] for _ in range(self.n)]
-        self.need: list[dict[int, int]] = [{} for _ in range(self.n)]
-        self.ready_for: list[dict[int, int]] = [{} for _ in range(self.n)]
-        # Modules.
-        self.comm: list[int] = network.comm_array.tolist()
-        self.free: list[int] = self.comm.copy()
-        self.held: list[list[int]] = [[] for _ in range(self.k)]
-        self.residents: list[set[int]] = [set() for _ in range(self.k)]
-        for q, m in enumerate(self.home):
-            self.residents[m].add(q)
-        self.data: list[int] = network.data_array.tolist()
-        self.link_of = network.link_of.tolist()
-        self.distance, self.hop = relay_distances(network)
-        self.any_distance, self.any_hop = relay_distances(network, 0)
-        self.complete = all(d <= 1 for row in self.any_distance for d in row)
-        # Work lists.
         self.ready: list[int] = []
         self.blocked: list[int] = []
         self.bursts: list[tuple[int, int]] = []
-
-    # The main loop.
+        # Planned moves, by the first node that comes after them; a wire whose next packet begins at another home
+        # waits for its move.
+        moves = np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
+        before = np.searchsorted(graph.node_row, moves[:, 0])
+        self.moves = list(zip(before.tolist(), moves[:, 1].tolist(), moves[:, 2].tolist()))[::-1]
+        self.moves_left = np.bincount(moves[:, 1], minlength=self.n).tolist()
+        self.junction_home: list[int] = placement.homes.tolist()
+        self.packet_offsets: list[int] = graph.packet_offsets.tolist()
+        self.waiting = bytearray(self.n)
 
     def run(self) -> None:
+        """Make all the steps."""
         for q in range(self.n):
-            self.open_segment(q)
+            if self.must_move(q):
+                self.waiting[q] = 1
+            else:
+                self.open_segment(q)
         while True:
             self.run_ready()
             if self.fetch_burst():
                 continue
             while self.blocked and self.done[self.blocked[0]]:
                 heappop(self.blocked)
-            if not self.blocked:
+            if self.moves and (not self.blocked or self.moves[-1][0] <= self.blocked[0]):
+                self.move_next()
+            elif self.blocked:
+                self.force(heappop(self.blocked))
+            else:
                 break
-            self.force(heappop(self.blocked))
         assert all(self.done), "nodes were left over"
         self.finish_homes()
 
@@ -234,9 +175,6 @@ class _Orderer:
                 if count >= self.need[q].get(site, 0):
                     self.bursts.append((q, site))
 
-    def present(self, q: int, module: int) -> bool:
-        return self.home[q] == module or module in self.copies[q]
-
     def execute(self, node: int, site: int) -> None:
         self.steps.append((Step.NODE, node, site, 0))
         self.done[node] = 1
@@ -263,92 +201,36 @@ class _Orderer:
         self.segment[q] = s + 1
         ends = s + 1 == self.segment_offsets[q + 1]
         if ends or self.segment_packet[s + 1] != self.segment_packet[s]:
+            if self.must_move(q):
+                self.waiting[q] = 1
+                return
             self.drop_all(q)
         self.open_segment(q)
 
-    # Copies.
-
-    def drop(self, q: int, module: int) -> None:
-        self.steps.append((Step.DROP, q, module, 0))
-        self.copies[q].remove(module)
-        self.held[module].remove(q)
-        self.free[module] += 1
-
-    def drop_all(self, q: int) -> None:
-        for module in self.copies[q].copy():
-            self.drop(q, module)
-
-    def drop_if_useless(self, q: int, module: int) -> None:
-        """Drop a copy that no node needs, unless it is the nearest share for a module that still needs one."""
-        if module in self.need[q]:
-            return
-        if not self.complete and self.comm[module] >= 2:
-            others = [self.home[q]] + [m for m in self.copies[q] if m != module]
-            for goal in self.need[q]:
-                here = self.distance[module][goal]
-                if goal not in others and 0 <= here < min(
-                    d if (d := self.distance[m][goal]) >= 0 else self.k for m in others
-                ):
-                    return
-        self.drop(q, module)
-
-    def next_use(self, q: int, module: int) -> int:
-        """First waiting node that needs the copy of q in `module`; a large number if there is none nearby."""
-        if module not in self.need[q]:
-            return len(self.done) + 1
-        seen = 0
-        s, end = self.segment[q], self.segment_offsets[q + 1]
-        packet = self.segment_packet[s]
-        while s < end and self.segment_packet[s] == packet and seen < _HORIZON:
-            for node in self.segment_nodes[s]:
-                if not self.done[node]:
-                    seen += 1
-                    if self.site[node] == module:
-                        return node
-                    if seen >= _HORIZON:
-                        break
-            s += 1
-        return len(self.done)
-
-    def make_room(self, module: int, keep: Sequence[int], count: int = 1) -> bool:
-        """Free `count` communication qubits, dropping copies of qubits that are not in `keep`."""
-        while self.free[module] < count:
-            victims = [q for q in self.held[module] if q not in keep]
-            if not victims:
-                return False
-            self.drop(max(victims, key=lambda q: (self.next_use(q, module), -q)), module)
-        return True
-
-    def source(self, q: int, module: int) -> int:
-        """The share of q nearest to `module` from which a copy can be sent there; -1 if there is none."""
-        best, best_key = -1, (0, 0, 0)
-        for i, m in enumerate([self.home[q], *self.copies[q]]):
-            hops = self.distance[m][module]
-            if hops < 0 or self.comm[m] < (1 if i == 0 else 2) or self.comm[module] < 1:
-                continue
-            key = (hops, 0 if self.free[m] else 1, i)
-            if best < 0 or key < best_key:
-                best, best_key = m, key
-        return best
-
-    def fetch(self, q: int, module: int, keep: Sequence[int]) -> bool:
-        """Bring a copy of q to `module`, over relays if need be; `keep` are qubits whose copies stay there."""
-        at = self.source(q, module)
-        if at < 0:
+    def must_move(self, q: int) -> bool:
+        """Whether a planned move has still to bring q to the home of its present junction."""
+        if not self.moves_left[q]:
             return False
-        while at != module:
-            following = self.hop[at][module]
-            holders = keep if following == module else [q]
-            if not (self.make_room(at, [q]) and self.make_room(following, holders)):
-                return False
-            self.steps.append((Step.FETCH, q, at, following))
-            self.copies[q].append(following)
-            self.held[following].append(q)
-            self.free[following] -= 1
-            if at != self.home[q]:
-                self.drop_if_useless(q, at)
-            at = following
-        return True
+        s = self.segment[q]
+        packet = self.packet_offsets[q + 1] if s == self.segment_offsets[q + 1] else self.segment_packet[s]
+        return self.home[q] != self.junction_home[packet + q]
+
+    def move_next(self) -> None:
+        """Carry out the planned moves that come next and belong to one point of the circuit."""
+        before = self.moves[-1][0]
+        goals: dict[int, int] = {}
+        while self.moves and self.moves[-1][0] == before:
+            _, q, module = self.moves.pop()
+            self.moves_left[q] -= 1
+            goals[q] = module
+        self.rearrange(goals)
+        for q in goals:
+            if self.waiting[q] and not self.must_move(q):
+                self.waiting[q] = 0
+                self.drop_all(q)
+                self.open_segment(q)
+            elif self.segment[q] < self.segment_offsets[q + 1]:
+                self.wake(q, self.home[q])
 
     def fetch_burst(self) -> bool:
         """Fetch a copy that serves all that is left of its packet in one go and needs nothing to be dropped."""
@@ -426,8 +308,6 @@ class _Orderer:
                     self.drop_if_useless(q, old)
         self.site[node] = site
 
-    # Moves of homes.
-
     def approach(self, node: int) -> None:
         """Move the homes of two legs of a node one hop closer to each other."""
         legs = self.legs[node]
@@ -440,181 +320,6 @@ class _Orderer:
             )
         _, p, q = min(pairs)
         self.step_towards(p, self.home[q], legs)
-
-    def step_towards(self, q: int, goal: int, keep: Sequence[int] = ()) -> None:
-        """Move the home of q one hop towards a module: into a free data qubit, or by an exchange."""
-        there = self.any_hop[self.home[q]][goal]
-        if len(self.residents[there]) < self.data[there]:
-            self.move(q, there)
-            return
-        partners = [v for v in self.residents[there] if v not in keep]
-        if not partners:
-            raise InfeasibleError(
-                f"module {self.network.modules[there].name} holds only qubits of the gate that has to pass it; "
-                "give it one more data qubit or a second communication qubit"
-            )
-        wants_back = [v for v in partners if self.target[v] == self.home[q] and self.target[v] != there]
-        self.exchange(q, max(wants_back or partners, key=lambda v: (self.idle_until(v), -v)))
-
-    def idle_until(self, q: int) -> int:
-        s = self.segment[q]
-        if s == self.segment_offsets[q + 1]:
-            return len(self.done)
-        return min(node for node in self.segment_nodes[s] if not self.done[node])
-
-    def move(self, q: int, there: int) -> None:
-        """State teleportation into a free data qubit of a linked module."""
-        here = self.home[q]
-        for module in self.copies[q].copy():
-            if module != there:
-                self.drop(q, module)
-        if there not in self.copies[q] and not self.fetch(q, there, [q]):
-            self.no_room(here, there)
-        self.shift(q, there)
-        self.settle(q)
-
-    def shift(self, q: int, there: int) -> None:
-        """The copy of q in `there` becomes its home, for the time being on its communication qubit."""
-        self.steps.append((Step.SHIFT, q, there, 0))
-        self.residents[self.home[q]].discard(q)
-        self.residents[there].add(q)
-        self.copies[q].remove(there)
-        self.held[there].remove(q)
-        self.home[q] = there
-
-    def settle(self, q: int) -> None:
-        self.steps.append((Step.SETTLE, q, 0, 0))
-        self.free[self.home[q]] += 1
-
-    def exchange(self, p: int, q: int) -> None:
-        """Exchange the homes of two qubits in linked modules: 2 ebits if a module has two communication qubits, else 3."""
-        self.drop_all(p)
-        self.drop_all(q)
-        if self.comm[self.home[p]] >= 2:
-            p, q = q, p
-        here, there = self.home[p], self.home[q]
-        if not (self.make_room(here, ()) and self.make_room(there, (), min(2, self.comm[there]))):
-            self.no_room(here, there)
-        if self.comm[there] >= 2:
-            self.fetch(p, there, [p])
-            self.shift(p, there)
-            self.fetch(q, here, [q])
-            self.shift(q, here)
-            self.settle(p)
-            self.settle(q)
-            return
-        self.steps.append((Step.EXCHANGE, p, q, 0))
-        for qubit, old, new in ((p, here, there), (q, there, here)):
-            self.residents[old].discard(qubit)
-            self.residents[new].add(qubit)
-            self.home[qubit] = new
-
-    def no_room(self, here: int, there: int) -> None:
-        a, b = self.network.modules[here], self.network.modules[there]
-        raise InfeasibleError(
-            f"a qubit cannot move from module {a.name} ({a.comm} communication qubits) to {b.name} ({b.comm}); "
-            "each needs at least one"
-        )
-
-    def finish_homes(self) -> None:
-        """Bring every qubit to the home that the placement wants at the end.
-
-        Modules are completed farthest first in a breadth-first order of the network, so that what remains is
-        always
-        connected: every qubit can reach its module without passing a completed one.
-        """
-        while self.teleport_home():
-            pass
-        remaining = set(self.target) | set(self.home)
-        if all(h == t for h, t in zip(self.home, self.target)):
-            return
-        order_, seen = [], set()
-        for root in sorted(remaining):
-            if root in seen:
-                continue
-            queue = [root]
-            seen.add(root)
-            for m in queue:
-                for other in range(self.k):
-                    if self.link_of[m][other] >= 0 and other not in seen:
-                        seen.add(other)
-                        queue.append(other)
-            order_ += queue
-        open_modules = set(order_)
-        for module in reversed(order_):
-            while True:
-                strangers = [q for q in range(self.n) if self.target[q] == module and self.home[q] != module]
-                if not strangers:
-                    break
-                self.bring(
-                    min(strangers, key=lambda q: (self.any_distance[self.home[q]][module], q)),
-                    module,
-                    open_modules,
-                )
-                while self.teleport_home():
-                    pass
-            # Strangers left in spare room leave too: later paths do not enter a completed module.
-            for q in sorted(self.residents[module]):
-                if self.target[q] != module:
-                    self.push_out(q, open_modules)
-            open_modules.discard(module)
-
-    def teleport_home(self) -> bool:
-        """Teleport one qubit straight into a free data qubit of the module where it must end, if there is such."""
-        for q in range(self.n):
-            there = self.target[q]
-            if (
-                self.home[q] != there
-                and len(self.residents[there]) < self.data[there]
-                and self.link_of[self.home[q]][there] >= 0
-            ):
-                self.move(q, there)
-                return True
-        return False
-
-    def bring(self, q: int, goal: int, open_modules: set[int]) -> None:
-        """Move q to `goal` through modules that are still open; those in its way step back by one hop."""
-        path = self.open_path(self.home[q], goal, open_modules)
-        for there in path:
-            if len(self.residents[there]) < self.data[there]:
-                self.move(q, there)
-                continue
-            here = self.home[q]
-            settled = there == goal
-            partners = [v for v in self.residents[there] if not (settled and self.target[v] == goal)]
-            self.exchange(q, min(partners, key=lambda v: (self.target[v] != here, self.target[v] == there, v)))
-
-    def push_out(self, q: int, open_modules: set[int]) -> None:
-        """Make q leave its module towards the nearest free data qubit; qubits on the way move one hop on."""
-        start = self.home[q]
-        before = {start: start}
-        queue = [start]
-        for m in queue:
-            if m != start and len(self.residents[m]) < self.data[m]:
-                while m != start:
-                    here = before[m]
-                    self.move(q if here == start else min(self.residents[here]), m)
-                    m = here
-                return
-            for other in range(self.k):
-                if self.link_of[m][other] >= 0 and other in open_modules and other not in before:
-                    before[other] = m
-                    queue.append(other)
-        raise AssertionError("no room is left outside a module although the final homes fit")
-
-    def open_path(self, start: int, goal: int, open_modules: set[int]) -> list[int]:
-        before = {goal: goal}
-        queue = [goal]
-        for m in queue:
-            for other in range(self.k):
-                if self.link_of[m][other] >= 0 and other in open_modules and other not in before:
-                    before[other] = m
-                    queue.append(other)
-        path, at = [], start
-        while at != goal:
-            at = before[at]
-            path.append(at)
-        return path
 
 
 def graph_homes(graph: PacketGraph, homes: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -25,12 +25,17 @@ class Placement:
         partitioner: name of the method that found it.
         final_homes: (n,) module where each wire must end; None: the home of its last junction. It differs
             from that only for a wire without packets, which has a single junction.
+        moves: (V, 3) moves of homes during the circuit, sorted: (row of the circuit before which it happens, wire,
+            module). Homes that follow from them row by row never exceed the data qubits of a module; the home of a
+            junction is the one at the first row of the packet after it, but the first one of a wire is where the wire
+            starts. None: no wire moves.
     """
 
     homes: Int32
     sites: Int32
     partitioner: str = ""
     final_homes: Int32 | None = None
+    moves: Int32 | None = None
 
 
 class Step(IntEnum):

@@ -8,7 +8,7 @@ import numpy as np
 
 from distq.circuit.logical import LogicalCircuit
 from distq.network.model import Network
-from distq.partition.order import relay_distances
+from distq.partition.order_state import relay_distances
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.sites import refine_sites
