@@ -27,7 +27,7 @@ def random_circuit(n: int, gates: int, seed: int) -> QuantumCircuit:
     rng = np.random.default_rng(seed)
     circuit = QuantumCircuit(n)
     first = rng.integers(n, size=gates).tolist()
-    near = rng.integers(1, 21, size=gates)
+    near = rng.integers(1, min(21, n), size=gates)
     far = rng.integers(1, n, size=gates)
     second = ((np.array(first) + np.where(rng.random(gates) < 0.9, near, far)) % n).tolist()
     kinds, angles = rng.random(gates).tolist(), rng.uniform(0, 6, gates).tolist()

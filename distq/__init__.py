@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "verify":
-        return import_module("distq.verify").verify
+        return import_module("distq.verify")  # a package that can be called
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'distq' has no attribute {name!r}")

@@ -144,8 +144,9 @@ class _Orderer(Movers):
         packet, end = self.segment_packet[s], self.segment_offsets[q + 1]
         while s < end and self.segment_packet[s] == packet:
             for node in self.segment_nodes[s]:
-                site = self.site[node]
-                need[site] = need.get(site, 0) + 1
+                if not self.local[node]:
+                    site = self.site[node]
+                    need[site] = need.get(site, 0) + 1
             s += 1
         self.need[q] = need
         self.ready_for[q] = {}
