@@ -1,0 +1,1 @@
+"""Distributed programs: types, files, export to Qiskit."""
