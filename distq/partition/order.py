@@ -94,15 +94,11 @@ class _Orderer(Movers):
         self.ready: list[int] = []
         self.blocked: list[int] = []
         self.bursts: list[tuple[int, int]] = []
-        # Planned moves, by the first node that comes after them; a wire whose next packet begins at another home
-        # waits for its move.
+        # Planned moves, by the first node that comes after them, the last one first.
         moves = np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
         before = np.searchsorted(graph.node_row, moves[:, 0])
         self.moves = list(zip(before.tolist(), moves[:, 1].tolist(), moves[:, 2].tolist()))[::-1]
-        self.moves_left = np.bincount(moves[:, 1], minlength=self.n).tolist()
-        self.junction_home: list[int] = placement.homes.tolist()
         self.packet_offsets: list[int] = graph.packet_offsets.tolist()
-        self.waiting = bytearray(self.n)
 
     def run(self) -> None:
         """Make all the steps."""

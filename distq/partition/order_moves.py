@@ -35,13 +35,19 @@ class Movers(OrderState):
         return min(node for node in self.segment_nodes[s] if not self.done[node])
 
     def rearrange(self, goals: dict[int, int]) -> None:
-        """Bring each of some qubits to a module: into free data qubits first, then by exchanges among themselves."""
+        """Bring each of some qubits to a module: into free data qubits first, then by exchanges among themselves.
+
+        Where communication qubits are unlimited, those on the move wait there for their data qubits instead.
+        """
         while goals := {q: m for q, m in goals.items() if self.home[q] != m}:
             free = [q for q, m in goals.items() if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
             if free:
                 self.move(free[0], goals[free[0]])
                 continue
             q, there = next(iter(goals.items()))
+            if self.ample:  # the plan leaves room in every slot if those that move next give up their data qubits
+                self.park(min(v for v in self.residents[there] if v in goals or self.leaves(v)))
+                continue
             partners = [v for v in goals if self.home[v] == there]
             if partners and self.can_exchange(q, partners[0]):
                 self.exchange(q, min(partners, key=lambda v: goals[v] != self.home[q]))
@@ -66,9 +72,28 @@ class Movers(OrderState):
         self.shift(q, there)
         self.settle(q)
 
+    def leaves(self, q: int) -> bool:
+        """Whether q is in a packet in which it moves, so that it may give up its data qubit."""
+        s = self.segment[q]
+        if not self.moves_left[q] or self.parked[q]:
+            return False
+        if self.waiting[q] or s == self.segment_offsets[q + 1]:
+            return bool(self.waiting[q])
+        return self.home[q] != self.junction_home[self.segment_packet[s] + q + 1]
+
+    def park(self, q: int) -> None:
+        """The home of q moves onto a communication qubit of its module, which must have one free."""
+        self.steps.append((Step.PARK, q, 0, 0))
+        self.parked[q] = 1
+        self.residents[self.home[q]].discard(q)
+        self.free[self.home[q]] -= 1
+
     def shift(self, q: int, there: int) -> None:
         """The copy of q in `there` becomes its home, for the time being on its communication qubit."""
         self.steps.append((Step.SHIFT, q, there, 0))
+        if self.parked[q]:
+            self.parked[q] = 0
+            self.free[self.home[q]] += 1
         self.residents[self.home[q]].discard(q)
         self.residents[there].add(q)
         self.copies[q].remove(there)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from distq.circuit.logical import LogicalCircuit
-from distq.network.model import Network
+from distq.network.model import UNLIMITED, Network
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Step
 
@@ -77,9 +77,17 @@ class OrderState:
         self.copies: list[list[int]] = [[] for _ in range(self.n)]
         self.need: list[dict[int, int]] = [{} for _ in range(self.n)]
         self.ready_for: list[dict[int, int]] = [{} for _ in range(self.n)]
+        # Planned moves: how many are left for each wire, whether its next packet waits for one, and whether its home
+        # sits on a communication qubit meanwhile.
+        moves = np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
+        self.moves_left: list[int] = np.bincount(moves[:, 1], minlength=self.n).tolist()
+        self.junction_home: list[int] = placement.homes.tolist()
+        self.waiting = bytearray(self.n)
+        self.parked = bytearray(self.n)
         # Modules.
         self.comm: list[int] = network.comm_array.tolist()
         self.free: list[int] = self.comm.copy()
+        self.ample = min(self.comm) >= UNLIMITED
         self.held: list[list[int]] = [[] for _ in range(self.k)]
         self.residents: list[set[int]] = [set() for _ in range(self.k)]
         for q, m in enumerate(self.home):
@@ -152,7 +160,7 @@ class OrderState:
         best, best_key = -1, (0, 0, 0)
         for i, m in enumerate([self.home[q], *self.copies[q]]):
             hops = self.distance[m][module]
-            if hops < 0 or self.comm[m] < (1 if i == 0 else 2) or self.comm[module] < 1:
+            if hops < 0 or self.comm[m] < (2 if i or self.parked[q] else 1) or self.comm[module] < 1:
                 continue
             key = (hops, 0 if self.free[m] else 1, i)
             if best < 0 or key < best_key:

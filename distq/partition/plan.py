@@ -55,6 +55,8 @@ class Step(IntEnum):
     TURN = 4
     #: a = node, b = module: the gate, measurement or reset.
     NODE = 5
+    #: a = qubit: the home moves from its data qubit onto a communication qubit, inside the packet in which it leaves.
+    PARK = 7
     #: a, b = qubits in linked modules: they exchange homes by three cat-entangled CX. Three ebits.
     EXCHANGE = 6
 

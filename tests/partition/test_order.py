@@ -37,10 +37,10 @@ def random_network(rng, n):
         data = rng.integers(1, n + 1, k)
         if data.sum() >= n:
             break
-    comm = rng.integers(1, 4, k)
+    comm = rng.integers(1, 4, k) if rng.random() < 0.7 else [None] * k
     complete = bool(rng.integers(2))
     pairs = [(i, j) for i in range(k) for j in range(i + 1, k) if complete or j == i + 1]
-    modules = tuple(Module(f"m{i}", int(data[i]), int(comm[i])) for i in range(k))
+    modules = tuple(Module(f"m{i}", int(data[i]), None if comm[i] is None else int(comm[i])) for i in range(k))
     return Network(modules, tuple(Link(f"m{i}", f"m{j}") for i, j in pairs)), complete
 
 
@@ -125,8 +125,12 @@ class Replay:
             self.copies[a].add(c)
         elif kind == Step.DROP:
             self.copies[a].remove(b)
+        elif kind == Step.PARK:
+            assert a not in self.on_comm
+            self.on_comm.add(a)
         elif kind == Step.SHIFT:
             self.copies[a].remove(b)
+            self.on_comm.discard(a)
             self.home[a] = b
             self.on_comm.add(a)
         elif kind == Step.SETTLE:

@@ -1,0 +1,84 @@
+"""The one cost function: what a placement is estimated to cost, and what a plan costs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distq.errors import UsageError
+from distq.network.model import Network
+from distq.partition.packets import PacketGraph
+from distq.partition.plan import Placement, Plan, Step
+from distq.partition.steiner import SpanCost, span_cost
+
+#: Ebits of an exchange of two homes (three cat-entangled CX).
+EXCHANGE_EBITS = 3
+
+
+def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None) -> int:
+    """Ebits of a plan, or the estimate for a placement [ebits].
+
+    For a plan it is the count: one for each FETCH, three for each EXCHANGE. For a placement it is the sum over
+    packets of the Steiner tree of the modules in which the packet must be present. Both agree on complete networks
+    with unlimited communication qubits; else the count of a plan may be higher.
+
+    Args:
+        x: a plan or a placement.
+        network: where it runs.
+        graph: packets of the circuit; needed for a placement only.
+
+    Raises:
+        UsageError: a placement came without its graph.
+    """
+    if isinstance(x, Plan):
+        return int(np.count_nonzero(x.kind == Step.FETCH)) + EXCHANGE_EBITS * int(
+            np.count_nonzero(x.kind == Step.EXCHANGE)
+        )
+    if graph is None:
+        raise UsageError("the cost of a Placement needs the packets it belongs to: cost(placement, network, graph)")
+    return int(packet_costs(x, span_cost(network), graph).sum())
+
+
+def packet_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> NDArray[np.int64]:
+    """(K,) estimated ebits of each packet: its modules are those of the junctions around it and of its nodes."""
+    packet = np.arange(graph.num_packets, dtype=np.int32)
+    before = graph.junction(packet)
+    owner = np.concatenate([packet, packet, graph.leg_packet])
+    module = np.concatenate(
+        [
+            placement.homes[before],
+            placement.homes[before + 1],
+            placement.sites[graph.leg_node()],
+        ]
+    )
+    return span.of_sets(owner, module, graph.num_packets)
+
+
+def ebits_per_link(plan: Plan) -> NDArray[np.int64]:
+    """(number of links,) ebits that the plan consumes on each link of its network [ebits]."""
+    network = plan.network
+    total = np.zeros(len(network.links), np.int64)
+    fetch = plan.kind == Step.FETCH
+    np.add.at(total, network.link_of[plan.b[fetch], plan.c[fetch]], 1)
+    exchange = plan.kind == Step.EXCHANGE
+    if exchange.any():
+        a, b = exchange_modules(plan)
+        np.add.at(total, network.link_of[a, b], EXCHANGE_EBITS)
+    return total
+
+
+def exchange_modules(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Homes of both qubits just before each EXCHANGE step, found by following the moves of the plan."""
+    home = plan.initial_homes.copy()
+    first: list[int] = []
+    second: list[int] = []
+    moving = np.flatnonzero((plan.kind == Step.SHIFT) | (plan.kind == Step.EXCHANGE))
+    for i in moving.tolist():
+        a, b = int(plan.a[i]), int(plan.b[i])
+        if plan.kind[i] == Step.SHIFT:
+            home[a] = b
+        else:
+            first.append(int(home[a]))
+            second.append(int(home[b]))
+            home[a], home[b] = home[b], home[a]
+    return np.array(first, np.int32), np.array(second, np.int32)

@@ -1,0 +1,163 @@
+"""The dynamic search: qubits change their homes between packets, by state teleportation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distq.partition.hypergraph import expand, general_hypergraph, junction_qubit
+from distq.partition.packets import PacketGraph
+from distq.partition.plan import Placement
+from distq.partition.registry import PartitionProblem
+from distq.partition.static import gate_structure, pack, random_state
+
+Int32 = NDArray[np.int32]
+
+
+def junction_slots(graph: PacketGraph) -> tuple[Int32, int]:
+    """Time slot of each junction, and the number of slots.
+
+    The first junction of a qubit is in slot 0, the last in the last slot; one between two packets is in the slot of
+    the first node of the packet after it, in the order of rows.
+    """
+    n = graph.num_qubits
+    first = np.full(graph.num_packets, np.iinfo(np.int64).max)
+    np.minimum.at(first, graph.leg_packet, graph.node_row[graph.leg_node()].astype(np.int64))
+    row = np.full(graph.num_junctions, -1, np.int64)
+    row[graph.junction(np.arange(graph.num_packets, dtype=np.int32))] = first
+    start = graph.packet_offsets[:-1] + np.arange(n)
+    last = graph.packet_offsets[1:] + np.arange(n)
+    row[start] = -1
+    row[last[last > start]] = np.iinfo(np.int64).max
+    distinct, slot = np.unique(row, return_inverse=True)
+    return slot.astype(np.int32), len(distinct)
+
+
+class DynamicSearch:
+    """State of the search for homes of all junctions and sites of merged nodes.
+
+    Energies are in ebits, plus `kernels.LACK` for each communication qubit that a gate lacks at its site.
+    """
+
+    def __init__(self, problem: PartitionProblem) -> None:
+        self.problem = problem
+        graph = problem.graph
+        self.hypergraph = general_hypergraph(graph)
+        n = graph.num_qubits
+        modules = np.flatnonzero(problem.allowed).astype(np.int32)
+        structure, scalars = gate_structure(self.hypergraph, problem.span, problem.network.comm_array, modules)
+        slot, slots = junction_slots(graph)
+        line_first = np.concatenate([graph.packet_offsets[:-1] + np.arange(n), [graph.num_junctions]])
+        loose = self._loose(line_first)
+        structure |= {
+            "capacity": np.where(problem.allowed, problem.capacities, 0),
+            "movable": np.flatnonzero(loose),
+            "line": junction_qubit(graph),
+            "line_first": line_first,
+            "slot": slot,
+            "loose": loose.astype(np.int32),
+            "idle_end": np.zeros(n, np.int32),
+        }
+        scalars |= {"num_qubits": n, "num_slots": slots, "num_loose": int(loose.sum())}
+        k = problem.num_modules
+        self.s, self.v, self.at = pack(
+            structure, {"home": graph.num_junctions}, scalars, {"load": k * slots, "over": 1}
+        )
+        self.energy = 0
+        self.overload = 0
+        self._journal = np.zeros((4 * self.hypergraph.nodes.count + 16, 2), np.int32)
+        self._log = np.zeros((2 * graph.num_junctions + 16, 2), np.int32)
+        self._best = np.zeros(self.at.presence, np.int32)
+
+    def _loose(self, line_first: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(J,) which junctions may move: not ends that are given or tied to a start, nor wires without packets."""
+        problem = self.problem
+        loose = np.ones(problem.graph.num_junctions, bool)
+        start, last = line_first[:-1], line_first[1:] - 1
+        loose[start[problem.fixed >= 0]] = False
+        loose[last[problem.final >= 0]] = False
+        loose[last[problem.tied]] = False
+        loose[start[problem.end_qubit[problem.tied]]] = False
+        loose[start[start == last]] = False
+        return loose
+
+    def load(self, placement: Placement) -> int:
+        """Start from a placement; returns its energy. `overload` counts the data qubits missing, slot by slot."""
+        from distq.partition.dynamic_kernel import fill_load
+        from distq.partition.kernels import rebuild
+
+        v, at, graph, nodes = self.v, self.at, self.problem.graph, self.hypergraph.nodes
+        v[at.home : at.home + graph.num_junctions] = placement.homes
+        last = graph.packet_offsets[1:] + np.arange(graph.num_qubits)
+        ends = placement.final_homes
+        self._start_ends = (placement.homes[last] if ends is None else ends).astype(np.int32)
+        self.s[at.idle_end : at.idle_end + at.num_qubits] = self._start_ends
+        packet = graph.junction(np.arange(graph.num_packets, dtype=np.int32))
+        net_home = v[at.net_home : at.net_home + 2 * at.num_nets].reshape(-1, 2)
+        net_home[:, 0] = placement.homes[packet]
+        net_home[:, 1] = placement.homes[packet + 1]
+        sites = v[at.site : at.site + at.num_nodes]
+        chosen = nodes.of_node >= 0
+        sites[nodes.of_node[chosen]] = placement.sites[chosen]
+        self.energy = int(rebuild(self.s, v, at))
+        self.overload = int(fill_load(self.s, v, at))
+        return self.energy
+
+    def anneal(self, budget: int, seed: int, hot: float = 1.0, cold: float = 0.15) -> int:
+        """Anneal from the current state and keep the best found; returns its energy. Temperatures in ebits."""
+        from distq.partition.dynamic_kernel import anneal_dynamic, fill_load
+        from distq.partition.kernels import rebuild
+
+        if self.overload:
+            # The start is not within the capacities.
+            return self.energy
+        rng = random_state(seed)
+        anneal_dynamic(
+            self.s, self.v, self.at, rng, self.energy, budget, hot, cold, self._journal, self._best, self._log
+        )
+        self.v[: self.at.presence] = self._best
+        self.energy = int(rebuild(self.s, self.v, self.at))
+        self.overload = int(fill_load(self.s, self.v, self.at))
+        return self.energy
+
+    def placement(self, name: str) -> Placement:
+        """The current state as a placement; wires without packets end where they did at the start."""
+        at, graph = self.at, self.problem.graph
+        homes = self.v[at.home : at.home + graph.num_junctions].copy()
+        sites = self.v[at.site : at.site + at.num_nodes].copy()
+        found = expand(graph, self.hypergraph.nodes, homes, sites, name)
+        end = homes[graph.packet_offsets[1:] + np.arange(graph.num_qubits)]
+        bare = np.diff(graph.packet_offsets) == 0
+        return replace(found, final_homes=np.where(bare, self._start_ends, end).astype(np.int32))
+
+
+#: Runs of the dynamic search, and nodes tried in each: at most, and for each junction and merged node.
+RUNS = {"fast": (1, 300_000, 200), "default": (4, 2_000_000, 1000), "best": (16, 20_000_000, 5000)}
+#: First temperatures of the runs in turn [ebits].
+HEATS = (0.5, 1.0, 0.3, 1.5)
+
+
+def improve_dynamic(problem: PartitionProblem, placement: Placement) -> Placement:
+    """Let qubits change their homes between packets wherever that saves ebits; never worse than `placement`.
+
+    Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the circuit's rows in
+    their order is possible with enough communication qubits. Ends that were asked for are kept.
+
+    Args:
+        problem: what is being solved.
+        placement: where to start; within the capacities.
+    """
+    search = DynamicSearch(problem)
+    least = search.load(placement)
+    runs, most, each = RUNS[problem.effort]
+    budget = min(most, each * (problem.graph.num_junctions + search.at.num_nodes))
+    best = placement
+    for i in range(runs):
+        # Every second pair of runs goes on from the best so far, the others from the start.
+        search.load(best if i % 4 >= 2 else placement)
+        if search.anneal(budget, problem.seed * 1009 + i, hot=HEATS[i % 4]) < least:
+            least = search.energy
+            best = search.placement(f"{placement.partitioner}+moves")
+    return best
