@@ -103,10 +103,7 @@ class _Orderer(Movers):
     def run(self) -> None:
         """Make all the steps."""
         for q in range(self.n):
-            if self.must_move(q):
-                self.waiting[q] = 1
-            else:
-                self.open_segment(q)
+            self.open_segment(q)
         while True:
             self.run_ready()
             if self.fetch_burst():
@@ -145,6 +142,8 @@ class _Orderer(Movers):
                     need[site] = need.get(site, 0) + 1
             s += 1
         self.need[q] = need
+        goal = self.junction_home[packet + q + 1]
+        self.goal[q] = goal if self.moves_left[q] and goal != self.home[q] else -1
         self.ready_for[q] = {}
 
     def release(self, node: int) -> None:
@@ -200,17 +199,20 @@ class _Orderer(Movers):
         if ends or self.segment_packet[s + 1] != self.segment_packet[s]:
             if self.must_move(q):
                 self.waiting[q] = 1
+                self.goal[q] = self.next_home(q)
                 return
             self.drop_all(q)
         self.open_segment(q)
 
-    def must_move(self, q: int) -> bool:
-        """Whether a planned move has still to bring q to the home of its present junction."""
-        if not self.moves_left[q]:
-            return False
+    def next_home(self, q: int) -> int:
+        """The planned home of q at its present junction."""
         s = self.segment[q]
         packet = self.packet_offsets[q + 1] if s == self.segment_offsets[q + 1] else self.segment_packet[s]
-        return self.home[q] != self.junction_home[packet + q]
+        return self.junction_home[packet + q]
+
+    def must_move(self, q: int) -> bool:
+        """Whether a planned move has still to bring q to the home of its present junction."""
+        return self.moves_left[q] > 0 and self.home[q] != self.next_home(q)
 
     def move_next(self) -> None:
         """Carry out the planned moves that come next and belong to one point of the circuit."""

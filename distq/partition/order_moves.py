@@ -74,12 +74,10 @@ class Movers(OrderState):
 
     def leaves(self, q: int) -> bool:
         """Whether q is in a packet in which it moves, so that it may give up its data qubit."""
-        s = self.segment[q]
-        if not self.moves_left[q] or self.parked[q]:
+        if self.parked[q] or self.goal[q] < 0:
             return False
-        if self.waiting[q] or s == self.segment_offsets[q + 1]:
-            return bool(self.waiting[q])
-        return self.home[q] != self.junction_home[self.segment_packet[s] + q + 1]
+        nodes = self.segment_nodes[self.segment[q]] if not self.waiting[q] else []
+        return not (nodes and self.local[nodes[0]])
 
     def park(self, q: int) -> None:
         """The home of q moves onto a communication qubit of its module, which must have one free."""
@@ -94,6 +92,7 @@ class Movers(OrderState):
         if self.parked[q]:
             self.parked[q] = 0
             self.free[self.home[q]] += 1
+        self.goal[q] = -1
         self.residents[self.home[q]].discard(q)
         self.residents[there].add(q)
         self.copies[q].remove(there)

@@ -77,11 +77,12 @@ class OrderState:
         self.copies: list[list[int]] = [[] for _ in range(self.n)]
         self.need: list[dict[int, int]] = [{} for _ in range(self.n)]
         self.ready_for: list[dict[int, int]] = [{} for _ in range(self.n)]
-        # Planned moves: how many are left for each wire, whether its next packet waits for one, and whether its home
-        # sits on a communication qubit meanwhile.
+        # Planned moves: how many are left for each wire, where it goes in its present packet (-1: it stays), whether
+        # its next packet waits for that, and whether its home sits on a communication qubit meanwhile.
         moves = np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
         self.moves_left: list[int] = np.bincount(moves[:, 1], minlength=self.n).tolist()
         self.junction_home: list[int] = placement.homes.tolist()
+        self.goal = [-1] * self.n
         self.waiting = bytearray(self.n)
         self.parked = bytearray(self.n)
         # Modules.
@@ -116,7 +117,7 @@ class OrderState:
 
     def drop_if_useless(self, q: int, module: int) -> None:
         """Drop a copy that no node needs, unless it is the nearest share for a module that still needs one."""
-        if module in self.need[q]:
+        if module in self.need[q] or module == self.goal[q]:
             return
         if not self.complete and self.comm[module] >= 2:
             others = [self.home[q]] + [m for m in self.copies[q] if m != module]

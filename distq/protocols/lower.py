@@ -76,6 +76,7 @@ class _Lowering:
             int(Step.DROP): self.drop,
             int(Step.SHIFT): self.shift,
             int(Step.SETTLE): self.settle,
+            int(Step.PARK): self.park,
             int(Step.TURN): self.turn,
             int(Step.NODE): self.node,
             int(Step.EXCHANGE): self.exchange,
@@ -188,7 +189,13 @@ class _Lowering:
         self.at[q], self.home[q] = copy, there
 
     def settle(self, q: int, _: int, __: int) -> None:
-        slot = self.take(self.home[q], DATA)
+        self.local_move(q, DATA)
+
+    def park(self, q: int, _: int, __: int) -> None:
+        self.local_move(q, COMM)
+
+    def local_move(self, q: int, role: int) -> None:
+        slot = self.take(self.home[q], role)
         self.clean(slot)
         self.out.add(Op.SWAP, (self.at[q], slot), tag=self.tag)
         self.give(self.at[q])  # it is in |0> after the swap

@@ -1,0 +1,124 @@
+"""`distq compile`: a circuit goes in, a verified distributed program comes out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from distq.cli.common import COMPILE_CHECKS, EFFORTS, DistqCommand, print_json, progress
+
+
+@click.command("compile", cls=DistqCommand, short_help="Compile a circuit for a network and verify the program.")
+@click.argument("circuit", metavar="CIRCUIT")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory to write; without it only the summary is printed.",
+)
+@click.option("--network", metavar="FILE|PRESET", help="A network file (.toml, .json) or the name of a preset.")
+@click.option("--modules", metavar="K", help="Instead of --network: K equal modules.")
+@click.option("--data", metavar="N[,N...]", help="Data qubits of each module; default ceil(qubits / K).")
+@click.option("--comm", metavar="N[,N...]", help="Communication qubits of each module, or 'unlimited'; default 2.")
+@click.option(
+    "--topology",
+    metavar="NAME",
+    help="How the modules are linked: all-to-all (default), line, ring, grid, star, tree.",
+)
+@click.option("--effort", type=click.Choice(EFFORTS), default="default", show_default=True, help="How long to search.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of all random choices.",
+)
+@click.option("--partitioner", default="auto", show_default=True, metavar="NAME", help="A registered partitioner.")
+@click.option("--initial-homes", metavar="free|FILE|Q=M,...", help="Where qubits start; default free.")
+@click.option("--final-homes", metavar="free|same|FILE|Q=M,...", help="Where qubits end; default free.")
+@click.option(
+    "--pin",
+    "pinned",
+    multiple=True,
+    metavar="Q=MODULE",
+    help="Keep a qubit in a module all the time; may be repeated.",
+)
+@click.option(
+    "--verify",
+    "check",
+    type=click.Choice(COMPILE_CHECKS),
+    default="symbolic",
+    show_default=True,
+    help="How to verify the result.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.option("--force", is_flag=True, help="Replace DIR if it holds a program of distq.")
+def command(
+    circuit: str,
+    output: Path | None,
+    network: str | None,
+    modules: str | None,
+    data: str | None,
+    comm: str | None,
+    topology: str | None,
+    effort: str,
+    seed: int,
+    partitioner: str,
+    initial_homes: str | None,
+    final_homes: str | None,
+    pinned: tuple[str, ...],
+    check: str,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Compile CIRCUIT for a network of modules, verify the program and write it to DIR.
+
+    CIRCUIT is a file in OpenQASM 2 or 3 or QPY, or - for standard input. A qubit Q is a number among all
+    qubits of the circuit or register[number].
+
+    An empty or new DIR is written; one that holds a program is replaced with --force only; one that holds
+    anything else is never replaced. DIR appears whole or not at all.
+    """
+    if output is not None:
+        from distq.cli.output import check_directory
+
+        check_directory(output, force)
+    import distq
+    from distq.circuit.read import load_source
+    from distq.cli.homes import homes, pins
+    from distq.network.presets import resolve
+
+    with progress(as_json) as show:
+        if show:
+            show("reading")
+        begin = time.perf_counter()
+        source = load_source(circuit)
+        seconds = time.perf_counter() - begin
+        target = resolve(network, modules, data, comm, topology, source.num_qubits)
+        program = distq.compile(
+            source,
+            target,
+            effort=effort,
+            seed=seed,
+            partitioner=partitioner,
+            initial_homes=homes("--initial-homes", initial_homes, ("free",), source, target),
+            final_homes=homes("--final-homes", final_homes, ("free", "same"), source, target),
+            pins=pins("--pin", pinned, source, target) or None,
+            verify=check,
+            progress=show,
+        )
+        program.stats["seconds"]["read"] += seconds  # parsing was done here, before the network was known
+        if output is not None:
+            if show:
+                show("writing")
+            program.save(output)
+    if as_json:
+        print_json(program.to_dict())
+        return
+    click.echo(program.summary().rstrip("\n"))
+    if output is not None:
+        click.echo(f"written to {output}")
