@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distq.errors import UsageError, VerificationError
+from distq.errors import InfeasibleError, UsageError, VerificationError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -128,15 +128,15 @@ def make_plan(
     """
     from distq.network.feasible import usable_modules
     from distq.partition.cost import cost
+    from distq.partition.dynamic import improve_dynamic
     from distq.partition.order import order
     from distq.partition.packets import build_packets
-    from distq.partition.place import place
+    from distq.partition.place import make_problem, place
     from distq.partition.serve import modest, unservable
     from distq.rewrite.expand import expand_gates
 
     clock = clock or _Clock(None)
     options: dict[str, Any] = {
-        "partitioner": partitioner,
         "effort": effort,
         "seed": seed,
         "initial_homes": _by_index(initial_homes, network),
@@ -147,16 +147,23 @@ def make_plan(
     while True:
         with clock("partition"):
             graph = build_packets(circuit)
-            placement = place(circuit, graph, network, **options)
+            placement = place(circuit, graph, network, partitioner=partitioner, **options)
         rows = unservable(circuit, graph, network, placement)
         if not len(rows):
             break
         circuit = expand_gates(circuit, rows)
+    with clock("partition"):
+        # Which of these is cheapest when communication qubits are few, only their order can tell.
+        candidates = [placement]
+        if partitioner == "auto":
+            moving = improve_dynamic(make_problem(circuit, graph, network, **options), placement)
+            simple = modest(graph, network, placement, effort=effort, seed=seed)
+            candidates += [other for other in (moving, simple) if other is not None and other is not placement]
     with clock("order"):
-        plans = [order(circuit, graph, network, placement)]
-        simple = modest(graph, network, placement, effort=effort, seed=seed)
-        if simple is not None:
-            plans.append(order(circuit, graph, network, simple))
+        plans = [order(circuit, graph, network, candidates[0])]
+        for candidate in candidates[1:]:
+            with suppress(InfeasibleError):  # homes that change may leave a wide gate without a module to serve it
+                plans.append(order(circuit, graph, network, candidate))
         return min(plans, key=lambda plan: cost(plan, network))
 
 

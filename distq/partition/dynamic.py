@@ -72,7 +72,7 @@ class DynamicSearch:
         self._best = np.zeros(self.at.presence, np.int32)
 
     def _loose(self, line_first: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(J,) which junctions may move: not ends that are given or tied to a start, nor wires without packets."""
+        """(J,) which junctions may move: not given or tied ends, nor wires that are pinned or have no packets."""
         problem = self.problem
         loose = np.ones(problem.graph.num_junctions, bool)
         start, last = line_first[:-1], line_first[1:] - 1
@@ -81,6 +81,7 @@ class DynamicSearch:
         loose[last[problem.tied]] = False
         loose[start[problem.end_qubit[problem.tied]]] = False
         loose[start[start == last]] = False
+        loose[problem.pinned[junction_qubit(problem.graph)]] = False
         return loose
 
     def load(self, placement: Placement) -> int:
@@ -130,7 +131,29 @@ class DynamicSearch:
         found = expand(graph, self.hypergraph.nodes, homes, sites, name)
         end = homes[graph.packet_offsets[1:] + np.arange(graph.num_qubits)]
         bare = np.diff(graph.packet_offsets) == 0
-        return replace(found, final_homes=np.where(bare, self._start_ends, end).astype(np.int32))
+        return replace(
+            found,
+            final_homes=np.where(bare, self._start_ends, end).astype(np.int32),
+            moves=planned_moves(graph, homes, int(graph.node_row[-1]) + 1 if graph.num_nodes else 0),
+        )
+
+
+def planned_moves(graph: PacketGraph, homes: Int32, rows: int) -> Int32:
+    """The moves that bring each wire to the homes of its junctions: columns of `Placement.moves`.
+
+    A wire moves inside the packet between two junctions with different homes, at the latest at the first row of the
+    packet after it, or after all `rows` rows of the circuit.
+    """
+    packet = np.arange(graph.num_packets, dtype=np.int32)
+    first = np.full(graph.num_packets + 1, rows, np.int64)
+    np.minimum.at(first, graph.leg_packet, graph.node_row[graph.leg_node()].astype(np.int64))
+    last = np.zeros(graph.num_packets, bool)
+    last[graph.packet_offsets[1:][np.diff(graph.packet_offsets) > 0] - 1] = True
+    before = graph.junction(packet)
+    moved = np.flatnonzero(homes[before] != homes[before + 1])
+    row = np.where(last, rows, first[1:])[moved]
+    moves = np.stack([row, graph.packet_qubit[moved], homes[before + 1][moved]], axis=1)
+    return moves[np.argsort(row, kind="stable")].astype(np.int32)
 
 
 #: Runs of the dynamic search, and nodes tried in each: at most, and for each junction and merged node.

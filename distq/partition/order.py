@@ -258,6 +258,9 @@ class _Orderer(Movers):
     def force(self, node: int) -> None:
         legs, site = self.legs[node], self.site[node]
         while not self.gather(node, site):
+            if any(self.parked):
+                self.unpark()
+                continue
             site = self.other_site(node)
             if site < 0:
                 self.approach(node)

@@ -37,7 +37,7 @@ class Movers(OrderState):
     def rearrange(self, goals: dict[int, int]) -> None:
         """Bring each of some qubits to a module: into free data qubits first, then by exchanges among themselves.
 
-        Where communication qubits are unlimited, those on the move wait there for their data qubits instead.
+        Where communication qubits suffice, qubits on the move wait on them for their data qubits instead.
         """
         while goals := {q: m for q, m in goals.items() if self.home[q] != m}:
             free = [q for q, m in goals.items() if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
@@ -45,12 +45,17 @@ class Movers(OrderState):
                 self.move(free[0], goals[free[0]])
                 continue
             q, there = next(iter(goals.items()))
-            if self.ample:  # the plan leaves room in every slot if those that move next give up their data qubits
-                self.park(min(v for v in self.residents[there] if v in goals or self.leaves(v)))
+            leaving = [v for v in self.residents[there] if (v in goals and not self.parked[v]) or self.leaves(v)]
+            if leaving and self.can_park(there) and self.can_reach(q, there):
+                self.park(min(leaving))
+                continue
+            if any(self.parked):
+                self.unpark()
                 continue
             partners = [v for v in goals if self.home[v] == there]
+            partners += [v for v in self.residents[there] if self.goal[v] == self.home[q] and self.leaves(v)]
             if partners and self.can_exchange(q, partners[0]):
-                self.exchange(q, min(partners, key=lambda v: goals[v] != self.home[q]))
+                self.exchange(q, min(partners, key=lambda v: (goals.get(v, self.goal[v]) != self.home[q], v)))
             else:
                 self.step_towards(q, there)
 
@@ -78,6 +83,28 @@ class Movers(OrderState):
             return False
         nodes = self.segment_nodes[self.segment[q]] if not self.waiting[q] else []
         return not (nodes and self.local[nodes[0]])
+
+    def can_park(self, module: int) -> bool:
+        """Whether a module can hold one more home on a communication qubit, and what arrives or passes as well."""
+        parked = sum(self.parked[q] and self.home[q] == module for q in range(self.n))
+        return self.comm[module] >= parked + (2 if self.complete else 3) and self.make_room(module, (), 2)
+
+    def unpark(self) -> None:
+        """Give every home that waits on a communication qubit a data qubit, in whatever module has one free."""
+        for q in range(self.n):
+            if not self.parked[q]:
+                continue
+            here = self.home[q]
+            if len(self.residents[here]) < self.data[here]:
+                self.parked[q] = 0
+                self.residents[here].add(q)
+                self.settle(q)
+                continue
+            room = [m for m in range(self.k) if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
+            if room:
+                self.move(q, min(room, key=lambda m: (self.distance[here][m], m)))
+            else:
+                self.push_out(q, set(range(self.k)))
 
     def park(self, q: int) -> None:
         """The home of q moves onto a communication qubit of its module, which must have one free."""
@@ -130,6 +157,7 @@ class Movers(OrderState):
             self.residents[old].discard(v)
             self.residents[new].add(v)
             self.home[v] = new
+            self.goal[v] = -1
 
     def no_room(self, here: int, there: int) -> None:
         """Refuse a move for want of communication qubits."""
@@ -146,6 +174,7 @@ class Movers(OrderState):
         always
         connected: every qubit can reach its module without passing a completed one.
         """
+        self.unpark()
         while self.teleport_home():
             pass
         remaining = set(self.target) | set(self.home)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from distq.circuit.logical import LogicalCircuit
-from distq.network.model import UNLIMITED, Network
+from distq.network.model import Network
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Step
 
@@ -88,7 +88,6 @@ class OrderState:
         # Modules.
         self.comm: list[int] = network.comm_array.tolist()
         self.free: list[int] = self.comm.copy()
-        self.ample = min(self.comm) >= UNLIMITED
         self.held: list[list[int]] = [[] for _ in range(self.k)]
         self.residents: list[set[int]] = [set() for _ in range(self.k)]
         for q, m in enumerate(self.home):

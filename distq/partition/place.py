@@ -37,11 +37,10 @@ def place(
     final_homes: Homes = None,
     pins: Mapping[int, int] | None = None,
     allowed: Iterable[int] | None = None,
-    dynamic: bool = False,
 ) -> Placement:
     """Choose homes and sites with few ebits, within the data qubits of every module.
 
-    All junctions of a qubit have one home, but for the last where the qubit has to end elsewhere, unless `dynamic`.
+    All junctions of a qubit have one home, but for the last where the qubit has to end elsewhere.
 
     Args:
         circuit: normalised circuit.
@@ -53,9 +52,8 @@ def place(
         initial_homes: None or "free", or a module index for some qubits of the source.
         final_homes: None or "free"; "same": every qubit of the source ends in the module where it began; or a module
             index for some of them.
-        pins: module indices of qubits that begin and end there.
+        pins: module indices of qubits that begin, stay and end there.
         allowed: module indices that may be used; by default those of `network.feasible.usable_modules`.
-        dynamic: let qubits change their homes between packets where that saves ebits (`dynamic.improve_dynamic`).
 
     Raises:
         UsageError: an option has an unknown value, or a qubit or module index is out of range.
@@ -82,12 +80,7 @@ def place(
         start = placement(problem, homes, homes[_first_owner(problem)], partitioner)
         found = refine_sites(graph, network, start, effort=effort, seed=seed, allowed=problem.allowed)
     check_homes(problem, found.homes[graph.packet_offsets[:-1] + np.arange(graph.num_qubits)])
-    found = _settle_ends(problem, found)
-    if dynamic:
-        from distq.partition.dynamic import improve_dynamic
-
-        return improve_dynamic(problem, found)
-    return found
+    return _settle_ends(problem, found)
 
 
 def make_problem(
@@ -135,7 +128,7 @@ def make_problem(
         final = np.where(final >= 0, final, fixed[end_qubit]).astype(np.int32)
     tied = (final < 0) & (final_homes == "same")
     end_qubit[~tied] = np.flatnonzero(~tied)
-    return PartitionProblem(graph, network, capacities, seed, effort, fixed, final, end_qubit, tied, may)
+    return PartitionProblem(graph, network, capacities, seed, effort, fixed, final, end_qubit, tied, may, pinned >= 0)
 
 
 def _read(option: str, value: Homes, n: int, network: Network, words: tuple[str, ...]) -> Int32:

@@ -38,6 +38,7 @@ class PartitionProblem:
         end_qubit: (n,) the wire at whose home each wire must end; itself where it is not `tied`, or tied to its own.
         tied: (n,) which wires must end where the wire `end_qubit` began.
         allowed: (k,) modules that may hold qubits and carry out gates.
+        pinned: (n,) which qubits (wires) may not leave the module in which they start.
     """
 
     graph: PacketGraph
@@ -50,6 +51,7 @@ class PartitionProblem:
     end_qubit: Int32
     tied: NDArray[np.bool_]
     allowed: NDArray[np.bool_]
+    pinned: NDArray[np.bool_]
 
     @property
     def num_qubits(self) -> int:
