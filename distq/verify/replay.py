@@ -1,0 +1,491 @@
+"""Replays a program's protocols from its files and extracts the logical operations that remain.
+
+Every physical qubit is clean (|0>), used (measured, to be reset before it is used again), half of a Bell pair, or a
+share of a strand: a strand with the value x has on each share p the value x xor f_p, where f_p is a constant and a
+set of protocol bits whose correction is still to come; the strand carries Z to the power of a set of protocol bits.
+Statements must fit this state; what they do to the strands becomes a `Tape`, in which protocols leave no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NoReturn
+
+from distq.verify.reader import Guard, ProgramFiles
+from distq.verify.rotations import FIXED, Quaternion, Vector, gate, multiply
+from distq.verify.tape import Row, Tape
+
+_H, _X = FIXED["h"], FIXED["x"]
+_PLUS_Z: Vector = (0.0, 0.0, 1.0)
+_MINUS_Z: Vector = (0.0, 0.0, -1.0)
+_EMPTY: frozenset[int] = frozenset()
+#: A quaternion component smaller than this is zero: the gate is diagonal or antidiagonal.
+_TINY = 1e-12
+
+
+class ReplayError(Exception):
+    """The program breaks a rule; the message says which, and where."""
+
+
+class Status(IntEnum):
+    """What a physical qubit holds."""
+
+    CLEAN = 0
+    #: Measured: a basis state that only a reset makes usable.
+    USED = 1
+    #: Half of a Bell pair.
+    BELL = 2
+    #: Half of a Bell pair onto which a share was added by a CX; its measurement makes the other half a share.
+    JOINED = 3
+    #: A share of a strand.
+    SHARE = 4
+    #: A share after H, to be measured: disentangling.
+    LEAVING = 5
+
+
+@dataclass
+class _Strand:
+    label: int
+    #: Z to the power of the parity of these protocol bits is still to be corrected.
+    pending: frozenset[int] = _EMPTY
+    shares: set[int] = field(default_factory=set)
+    #: Bell halves onto which the strand was added and that are not measured yet.
+    joined: int = 0
+    #: Measured along Z since its last gate that is not diagonal: every share is a basis state.
+    classical: bool = False
+    exchange: int = -1
+
+
+@dataclass
+class Replayed:
+    """What remains of a program.
+
+    Attributes:
+        tape: logical operations; wire i is the qubit that starts as input i; guards are numbers of `guards`, bits
+            are bits of the program.
+        guards: conjunctions of (bit, value).
+        place: for each wire the physical qubit of its only share at the end, -1 if it has none or several.
+        pending: for each wire whether a correction is missing at the end.
+    """
+
+    tape: Tape
+    guards: list[Guard]
+    place: list[int]
+    pending: list[bool]
+
+
+def replay(files: ProgramFiles) -> Replayed:
+    """Replay a program whose angles are numbers.
+
+    Raises:
+        ReplayError: a rule of the network or of a protocol is broken.
+    """
+    machine = _Machine(files)
+    machine.run()
+    return machine.finish()
+
+
+class _Machine:
+    def __init__(self, files: ProgramFiles) -> None:
+        self.files = files
+        count = files.num_physical
+        self.status = [Status.CLEAN] * count
+        self.partner = [-1] * count
+        #: Of shares: the strand, the constant and the bits of f.
+        self.strand: list[_Strand | None] = [None] * count
+        self.flip = [0] * count
+        self.bits: list[frozenset[int]] = [_EMPTY] * count
+        self.protocol = bytearray(files.num_bits)
+        self.tape = Tape(len(files.inputs))
+        self.strands = [_Strand(i) for i in range(len(files.inputs))]
+        self.guards: list[Guard] = []
+        self.guard_number: dict[Guard, int] = {}
+        self.exchanges: dict[int, tuple[_Strand, _Strand, int]] = {}
+        self.row = -1
+        self._check_capacity()
+        for strand, qubit in zip(self.strands, files.inputs):
+            if files.qubit_comm[qubit]:
+                raise ReplayError(f"Input {strand.label} starts on {files.qubit_name(qubit)}, not on a data qubit.")
+            self._add_share(strand, qubit, 0, _EMPTY)
+
+    def _check_capacity(self) -> None:
+        for module in self.files.manifest.modules:
+            if module.data > module.data_limit:
+                raise ReplayError(
+                    f"Module {module.name!r} uses {module.data} data qubits, but the network gives it "
+                    f"{module.data_limit}."
+                )
+            if module.comm_limit is not None and module.comm > module.comm_limit:
+                raise ReplayError(
+                    f"Module {module.name!r} uses {module.comm} communication qubits, but the network gives it "
+                    f"{module.comm_limit}."
+                )
+
+    def fail(self, problem: str) -> NoReturn:
+        raise ReplayError(f"{self.files.place(self.row)}: {problem}.")
+
+    def name(self, qubit: int) -> str:
+        return self.files.qubit_name(qubit)
+
+    # The loop
+
+    def run(self) -> None:
+        files = self.files
+        handlers = {
+            "epr": self._epr,
+            "cx": self._cx,
+            "swap": self._swap,
+            "measure": self._measure,
+            "reset": self._reset,
+            "mcp": self._mcp,
+            "parity": self._parity,
+        }
+        turn = self._turn
+        for row, kind in enumerate(files.kind):
+            self.row = row
+            handler = handlers.get(kind)
+            if handler is None:
+                turn(kind, files.qubits[row][0], row)
+            else:
+                handler(files.qubits[row], row)
+
+    def finish(self) -> Replayed:
+        files, status = self.files, self.status
+        for qubit, what in enumerate(status):
+            if what == Status.BELL:
+                raise ReplayError(f"Half of a Bell pair is left over on {self.name(qubit)} at the end.")
+            if what in (Status.JOINED, Status.LEAVING):
+                raise ReplayError(f"A protocol is left unfinished on {self.name(qubit)} at the end.")
+            strand = self.strand[qubit]
+            if what == Status.SHARE and files.qubit_comm[qubit] and strand is not None and not strand.classical:
+                raise ReplayError(f"{self.name(qubit)} still holds a share of qubit {strand.label} at the end.")
+        if self.exchanges:
+            raise ReplayError(f"Exchange {min(self.exchanges)} has fewer than three cx gates.")
+        place = [-1] * len(self.strands)
+        pending = [False] * len(self.strands)
+        for strand in self.strands:
+            if len(strand.shares) == 1:
+                (qubit,) = strand.shares
+                self._normalise(qubit, strand)
+                place[strand.label] = qubit
+                pending[strand.label] = bool(strand.pending or self.bits[qubit])
+        return Replayed(self.tape, self.guards, place, pending)
+
+    # Shares
+
+    def _add_share(self, strand: _Strand, qubit: int, flip: int, bits: frozenset[int]) -> None:
+        self.status[qubit] = Status.SHARE
+        self.strand[qubit] = strand
+        self.flip[qubit], self.bits[qubit] = flip, bits
+        strand.shares.add(qubit)
+
+    def _remove_share(self, qubit: int, status: Status) -> None:
+        strand = self.strand[qubit]
+        if strand is not None:
+            strand.shares.discard(qubit)
+        self.status[qubit] = status
+        self.strand[qubit] = None
+
+    def _share(self, qubit: int) -> _Strand:
+        """The strand of a qubit that must be a share."""
+        strand = self.strand[qubit]
+        if self.status[qubit] != Status.SHARE or strand is None:
+            self._not_a_share(qubit)
+        return strand
+
+    def _not_a_share(self, qubit: int) -> NoReturn:
+        what = {
+            Status.CLEAN: "holds no qubit of the circuit (it is in |0>)",
+            Status.USED: "was measured and holds no qubit of the circuit",
+            Status.BELL: "holds half of an unused Bell pair",
+            Status.JOINED: "is waiting for the measurement of its cat-entanglement",
+            Status.LEAVING: "is waiting for the measurement of its disentanglement",
+        }
+        self.fail(f"{self.name(qubit)} {what[self.status[qubit]]}, so this statement cannot act on it")
+
+    def _need_settled(self, qubit: int, strand: _Strand) -> None:
+        if self.bits[qubit]:
+            self.fail(f"the copy of qubit {strand.label} on {self.name(qubit)} still lacks its X correction")
+
+    def _need_junction(self, qubit: int, strand: _Strand) -> None:
+        """Conditions for a gate that is not diagonal: a single share on a data qubit, nothing pending."""
+        self._need_settled(qubit, strand)
+        if len(strand.shares) > 1 or strand.joined:
+            self.fail(f"a gate that is not diagonal acts on qubit {strand.label} while copies of it exist")
+        if strand.pending:
+            self.fail(f"qubit {strand.label} still lacks a Z correction before a gate that is not diagonal")
+        if self.files.qubit_comm[qubit]:
+            self.fail(f"a gate that is not diagonal acts on {self.name(qubit)}, which is not a data qubit")
+        self._normalise(qubit, strand)
+
+    def _normalise(self, qubit: int, strand: _Strand) -> None:
+        """A constant flip of the only share is an X on the strand."""
+        if self.flip[qubit]:
+            self._put(strand, Row.TURN, _X, -1)
+            self.flip[qubit] = 0
+
+    def _put(self, strand: _Strand, kind: Row, payload: object, guard: int) -> None:
+        """A row on one strand."""
+        if strand.exchange >= 0:
+            self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
+        self.tape.rows.append((kind, (strand.label,), payload, guard, self.row))
+
+    def _guard(self, row: int) -> int:
+        """Number of a guard of user bits; -1 for none."""
+        guard = self.files.guard[row]
+        if not guard:
+            return -1
+        number = self.guard_number.get(guard)
+        if number is None:
+            if any(self.protocol[bit] for bit, _ in guard):
+                self.fail("the condition uses a protocol bit, but the statement is no correction")
+            number = self.guard_number[guard] = len(self.guards)
+            self.guards.append(guard)
+        return number
+
+    # Bell pairs and protocols
+
+    def _epr(self, qubits: tuple[int, ...], row: int) -> None:
+        for qubit in qubits:
+            if self.status[qubit] == Status.USED:
+                self.fail(f"Bell pair {self.files.pair[row]} arrives on {self.name(qubit)}, which was not reset")
+            if self.status[qubit] != Status.CLEAN:
+                self.fail(f"Bell pair {self.files.pair[row]} arrives on {self.name(qubit)}, which is in use")
+        a, b = qubits
+        self.status[a] = self.status[b] = Status.BELL
+        self.partner[a], self.partner[b] = b, a
+
+    def _cx(self, qubits: tuple[int, ...], row: int) -> None:
+        control, target = qubits
+        what = self.status[target]
+        if what in (Status.BELL, Status.CLEAN) and not self.files.guard[row]:
+            strand = self._share(control)
+            if self.files.exchange[row] >= 0:
+                self.fail("a cx of an exchange must act on two qubits of the circuit")
+            if what == Status.CLEAN:
+                self._add_share(strand, target, self.flip[control], self.bits[control])
+                return
+            if self.status[self.partner[target]] != Status.BELL:
+                self.fail(f"both halves of the Bell pair on {self.name(target)} are used")
+            self.status[target] = Status.JOINED
+            self.strand[target] = strand
+            self.flip[target], self.bits[target] = self.flip[control], self.bits[control]
+            strand.joined += 1
+            return
+        first, second = self._share(control), self._share(target)
+        if first is second:
+            self.fail(f"both qubits are shares of qubit {first.label}")
+        self._need_settled(control, first)
+        self._need_junction(target, second)
+        if self.files.exchange[row] >= 0:
+            self._exchange(first, second, control, row)
+            return
+        guard = self._guard(row)
+        second.classical = False
+        self._put(second, Row.TURN, _H, -1)
+        self._diagonal(Row.MCP, ((control, first), (target, second)), 3.141592653589793, guard)
+        self._put(second, Row.TURN, _H, -1)
+
+    def _exchange(self, control: _Strand, target: _Strand, qubit: int, row: int) -> None:
+        """Three CX, the middle one the other way round, exchange two strands."""
+        number = self.files.exchange[row]
+        if self.files.guard[row] or self.flip[qubit]:
+            self.fail(f"a cx of exchange {number} is conditional or acts on a flipped copy")
+        state = self.exchanges.get(number)
+        if state is None:
+            if control.exchange >= 0 or target.exchange >= 0:
+                self.fail(f"exchange {number} begins while another one of the same qubits is open")
+            control.exchange = target.exchange = number
+            self.exchanges[number] = (control, target, 1)
+        else:
+            one, two, count = state
+            expected = (two, one) if count == 1 else (one, two)
+            if (control, target) != expected:
+                self.fail(f"the cx gates of exchange {number} do not make a swap")
+            self.exchanges[number] = (one, two, count + 1)
+            if count == 2:
+                one.exchange = two.exchange = -1
+                del self.exchanges[number]
+                one.label, two.label = two.label, one.label
+        control.classical = target.classical = False
+
+    def _swap(self, qubits: tuple[int, ...], row: int) -> None:
+        if self.files.guard[row]:
+            self.fail("a swap cannot depend on a condition")
+        a, b = qubits
+        held = [self._lift(q) for q in (a, b)]
+        for qubit, content in zip((b, a), held):
+            status, partner, strand, flip, bits = content
+            self.status[qubit], self.partner[qubit], self.strand[qubit] = status, partner, strand
+            self.flip[qubit], self.bits[qubit] = flip, bits
+            if status in (Status.BELL, Status.JOINED):
+                self.partner[partner] = qubit
+                if not self.files.qubit_comm[qubit]:
+                    self.fail(f"half of a Bell pair moves to {self.name(qubit)}, which is not a communication qubit")
+            elif status == Status.SHARE and strand is not None:
+                strand.shares.add(qubit)
+
+    def _lift(self, qubit: int) -> tuple[Status, int, _Strand | None, int, frozenset[int]]:
+        """What a qubit holds, taken off it."""
+        strand = self.strand[qubit]
+        if strand is not None and self.status[qubit] == Status.SHARE:
+            strand.shares.discard(qubit)
+        return self.status[qubit], self.partner[qubit], strand, self.flip[qubit], self.bits[qubit]
+
+    def _measure(self, qubits: tuple[int, ...], row: int) -> None:
+        (qubit,) = qubits
+        bit, what = self.files.bit[row], self.status[qubit]
+        if what in (Status.JOINED, Status.LEAVING):
+            if self.files.guard[row]:
+                self.fail("a measurement of a protocol cannot depend on a condition")
+            self.protocol[bit] = 1
+            strand = self.strand[qubit]
+            assert strand is not None
+            self.strand[qubit] = None
+            self.status[qubit] = Status.USED
+            if what == Status.LEAVING:
+                self._owe(strand, bit)
+                return
+            strand.joined -= 1
+            other = self.partner[qubit]
+            self._add_share(strand, other, self.flip[qubit], self.bits[qubit] ^ {bit})
+            return
+        strand = self._share(qubit)
+        self._need_settled(qubit, strand)
+        guard = self._guard(row)
+        if len(strand.shares) == 1 and not strand.joined:
+            if self.files.qubit_comm[qubit]:
+                self.fail(f"qubit {strand.label} is measured on {self.name(qubit)}, which is not a data qubit")
+            self._normalise(qubit, strand)
+        self._put(strand, Row.MEASURE, (-1 if self.flip[qubit] else 1, bit), guard)
+        if guard < 0:
+            strand.classical = True
+            strand.pending = _EMPTY  # Z on a basis state is a phase
+
+    def _reset(self, qubits: tuple[int, ...], row: int) -> None:
+        (qubit,) = qubits
+        what = self.status[qubit]
+        if what in (Status.CLEAN, Status.USED) and not self.files.guard[row]:
+            self.status[qubit] = Status.CLEAN
+            return
+        strand = self._share(qubit)
+        if len(strand.shares) > 1 and strand.classical and not self.files.guard[row]:
+            self._remove_share(qubit, Status.CLEAN)
+            return
+        if len(strand.shares) > 1 or strand.joined:
+            self.fail(f"qubit {strand.label} is reset while copies of it exist")
+        if self.files.qubit_comm[qubit]:
+            if strand.classical and not self.files.guard[row]:
+                self._remove_share(qubit, Status.CLEAN)  # measured, and given up
+                return
+            self.fail(f"qubit {strand.label} is reset on {self.name(qubit)}, which is not a data qubit")
+        guard = self._guard(row)
+        if guard >= 0:
+            self._need_settled(qubit, strand)
+            if strand.pending:
+                self.fail(f"qubit {strand.label} still lacks a Z correction before a conditional reset")
+        self._normalise(qubit, strand)
+        self._put(strand, Row.RESET, None, guard)
+        if guard < 0:
+            self.bits[qubit], strand.pending, strand.classical = _EMPTY, _EMPTY, True
+
+    # Gates
+
+    def _turn(self, kind: str, qubit: int, row: int) -> None:
+        guard = self.files.guard[row]
+        if guard and self.protocol[guard[0][0]]:
+            self._correction(kind, qubit, guard)
+            return
+        strand = self._share(qubit)
+        turn = gate(kind, self.files.params[row])  # type: ignore[arg-type]
+        diagonal = abs(turn[1]) < _TINY and abs(turn[2]) < _TINY
+        single = len(strand.shares) == 1 and not strand.joined
+        if guard:
+            self._guarded_turn(qubit, strand, turn, diagonal, self._guard(row))
+        elif diagonal:
+            if self.bits[qubit] and kind != "z":
+                self._need_settled(qubit, strand)
+            self._rotate(strand, turn, self.flip[qubit], -1)
+        elif abs(turn[0]) < _TINY and abs(turn[3]) < _TINY:
+            # X times a diagonal gate: flips this share; the strand is flipped when all its shares are.
+            self._flip(qubit, strand, turn, kind, single)
+        elif kind == "h" and not single:
+            self._leave(qubit, strand)
+        else:
+            self._need_junction(qubit, strand)
+            strand.classical = False
+            self._put(strand, Row.TURN, turn, -1)
+
+    def _rotate(self, strand: _Strand, turn: Quaternion, flip: int, guard: int) -> None:
+        self._put(strand, Row.TURN, (turn[0], 0.0, 0.0, -turn[3] if flip else turn[3]), guard)
+
+    def _flip(self, qubit: int, strand: _Strand, turn: Quaternion, kind: str, single: bool) -> None:
+        if kind != "x":
+            # gate = X (X gate), and X gate is diagonal.
+            if kind != "y":
+                self._need_settled(qubit, strand)
+            self._rotate(strand, multiply(_X, turn), self.flip[qubit], -1)
+        if strand.exchange >= 0:
+            self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
+        self.flip[qubit] ^= 1
+        if single and not self.bits[qubit]:
+            self._normalise(qubit, strand)
+
+    def _leave(self, qubit: int, strand: _Strand) -> None:
+        """H on one of several shares: after its measurement the others carry the strand."""
+        strand.shares.discard(qubit)
+        self.status[qubit] = Status.LEAVING
+
+    def _correction(self, kind: str, qubit: int, guard: Guard) -> None:
+        if len(guard) > 1:
+            self.fail("a correction depends on one protocol bit alone")
+        strand = self._share(qubit)
+        bit, value = guard[0]
+        if kind == "x":
+            # X^(1 - b) = X X^b
+            self.bits[qubit] ^= {bit}
+            self.flip[qubit] ^= 1 - value
+        elif kind == "z":
+            self._owe(strand, bit)
+            if not value:
+                self._rotate(strand, FIXED["z"], 0, -1)
+        else:
+            self.fail(f"a correction is x or z, not {kind}")
+
+    def _owe(self, strand: _Strand, bit: int) -> None:
+        """Z to the power of a protocol bit; on a basis state it is a phase."""
+        if not strand.classical:
+            strand.pending ^= {bit}
+
+    def _guarded_turn(self, qubit: int, strand: _Strand, turn: Quaternion, diagonal: bool, guard: int) -> None:
+        if diagonal:
+            self._need_settled(qubit, strand)
+            self._rotate(strand, turn, self.flip[qubit], guard)
+            return
+        self._need_junction(qubit, strand)
+        strand.classical = False
+        self._put(strand, Row.TURN, turn, guard)
+
+    def _mcp(self, qubits: tuple[int, ...], row: int) -> None:
+        legs = tuple((q, self._share(q)) for q in qubits)
+        self._diagonal(Row.MCP, legs, self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
+
+    def _parity(self, qubits: tuple[int, ...], row: int) -> None:
+        legs = tuple((q, self._share(q)) for q in qubits)
+        self._diagonal(Row.PARITY, legs, self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
+
+    def _diagonal(self, kind: Row, legs: tuple[tuple[int, _Strand], ...], angle: float, guard: int) -> None:
+        """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign."""
+        labels = tuple(strand.label for _, strand in legs)
+        if len(set(labels)) < len(labels):
+            self.fail(f"two of the gate's qubits are shares of qubit {max(labels, key=labels.count)}")
+        flipped = False
+        for qubit, strand in legs:
+            if self.bits[qubit]:
+                self._need_settled(qubit, strand)
+            if strand.exchange >= 0:
+                self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
+            flipped = flipped or bool(self.flip[qubit])
+        axes = tuple(_MINUS_Z if self.flip[q] else _PLUS_Z for q, _ in legs) if flipped else None
+        self.tape.rows.append((kind, labels, (angle, axes), guard, self.row))

@@ -1,0 +1,298 @@
+"""Verification at any size: protocols are replayed, and the gates that remain are the circuit's, up to commutation.
+
+The program's protocols are replayed from its files (`distq.verify.replay`), which refuses every breach of their
+rules and leaves the logical operations. Both these and the source circuit become events in frame coordinates
+(`distq.verify.events`, where the criterion is stated and proved) and are compared. Conditions are compared as Boolean
+functions of the circuit's measurements. If that does not settle it, gates that add up or cancel are merged; gates on
+three or more qubits are proved against the program's run of gates on the same qubits; and conditions are resolved
+branch by branch, in all branches or, if these are too many, in a sample that takes every condition both ways.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from distq.verify.atoms import AtomError, Atoms
+from distq.verify.blocks import ProgramIndex
+from distq.verify.booleans import FALSE, Booleans
+from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
+from distq.verify.events import Builder, EventSet, UnmatchedBlockError
+from distq.verify.outcome import Outcome
+from distq.verify.reader import ProgramFiles
+from distq.verify.replay import Replayed, ReplayError, replay
+from distq.verify.source import Source, read_source
+from distq.verify.tape import Row
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+#: Branches times rows that are compared one by one; more are sampled.
+_BRANCH_WORK = 4_000_000
+#: Branches of a sample, at most.
+_SAMPLE = 256
+#: Sets of values for unbound parameters.
+_BINDINGS = 2
+
+
+class Mismatch(Exception):
+    """The program is not the circuit; the message is one sentence."""
+
+
+def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int = 0) -> Outcome:
+    """Whether the program carries out the circuit on every input, in every measurement branch.
+
+    Args:
+        circuit: the source circuit.
+        files: the program, as read from its directory.
+        seed: for the values of unbound parameters, and for sampled branches.
+
+    Returns:
+        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, and for conditions that had to be
+        resolved branch by branch `branches` and `branches_sampled`.
+
+    Raises:
+        InputError: the circuit holds an operation that is not supported.
+    """
+    try:
+        _check_sizes(circuit, files)
+        details: dict[str, Any] = {}
+        for bound, program in _bindings(circuit, files, seed):
+            details = _check(bound, program, seed)
+            details["bindings"] = _BINDINGS if circuit.parameters else 1
+    except (Mismatch, ReplayError) as error:
+        return Outcome.wrong("symbolic", str(error))
+    return Outcome.right("symbolic", **details)
+
+
+def _check_sizes(circuit: QuantumCircuit, files: ProgramFiles) -> None:
+    for what, ours, theirs in (
+        ("qubits", circuit.num_qubits, files.manifest.num_qubits),
+        ("classical bits", circuit.num_clbits, files.manifest.num_clbits),
+    ):
+        if ours != theirs:
+            raise Mismatch(f"The circuit has {ours} {what}, but the program was compiled for {theirs}.")
+    ours_named = {p.name for p in circuit.parameters}
+    for outer, _ in files.parameters:
+        if outer not in ours_named:
+            raise Mismatch(f"The program has a parameter {outer!r}, which the circuit has not.")
+
+
+def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterator[tuple[QuantumCircuit, ProgramFiles]]:
+    if not circuit.parameters:
+        yield circuit, files
+        return
+    rng = random.Random(seed)
+    for _ in range(_BINDINGS):
+        # Positive values below 1.5 suit sqrt, log and arcsin of small multiples better than others.
+        values = {p.name: rng.uniform(0.1, 0.9) for p in circuit.parameters}
+        bound = circuit.assign_parameters({p: values[p.name] for p in circuit.parameters})
+        assert bound is not None
+        yield bound, files.bind(values)
+
+
+def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> dict[str, Any]:
+    """First gate by gate; then with the gates on three and more qubits as blocks, if there are any."""
+    try:
+        return _Check(read_source(circuit), files, seed).run()
+    except Mismatch:
+        if not any(len(item.qubits) > 2 for item in circuit.data):
+            raise
+        try:
+            return _Check(read_source(circuit, coarse=True), files, seed).run()
+        except Mismatch:
+            pass
+        raise
+
+
+@dataclass
+class _Sides:
+    source: EventSet
+    program: EventSet
+
+
+class _Check:
+    """One circuit without unbound parameters against one program."""
+
+    def __init__(self, source: Source, files: ProgramFiles, seed: int) -> None:
+        self.source, self.files, self.seed = source, files, seed
+        self.replayed: Replayed = replay(files)
+        kinds = {row[0] for row in source.tape.rows}
+        self.has_blocks = Row.BLOCK in kinds
+        self.has_wide = any(len(row[1]) > 2 for row in source.tape.rows)
+        self.booleans: Booleans = source.booleans
+
+    def run(self) -> dict[str, Any]:
+        """Details of a successful check.
+
+        Raises:
+            Mismatch: the program is not the circuit.
+        """
+        first: Mismatch | None = None
+        for attempt in self._attempts():
+            try:
+                return attempt()
+            except Mismatch as error:
+                first = first or error
+        assert first is not None
+        raise first
+
+    def _attempts(self) -> Iterator[Any]:
+        yield lambda: self._labelled(self.has_blocks)
+        if self.has_wide and not self.has_blocks:
+            yield lambda: self._labelled(True)
+        if any(row[3] >= 0 for row in self.source.tape.rows) or self.replayed.guards:
+            yield self._branches
+
+    # Conditions as labels
+
+    def _labelled(self, with_matcher: bool) -> dict[str, Any]:
+        sides = self._build(with_matcher)
+        atoms = self._atoms(sides)
+        self._check_clbits(atoms)
+        error = self._compare(sides, atoms)
+        return {"events": len(sides.source.events), "angle_error": error}
+
+    def _build(self, with_matcher: bool, source_holds: Any = None, program_holds: Any = None) -> _Sides:
+        program = Builder(self.replayed.tape.num_wires, program_holds).run(self.replayed.tape)
+        matcher = ProgramIndex(program) if with_matcher else None
+        try:
+            source = Builder(self.source.tape.num_wires, source_holds, matcher).run(self.source.tape)
+        except UnmatchedBlockError as error:
+            qubits = ", ".join(map(str, sorted(error.strands)))
+            raise Mismatch(
+                f"{self._gate(error.origin)} has no counterpart: no run of the program's gates on the qubits that "
+                f"started as {qubits} is equal to it."
+            ) from error
+        return _Sides(source, program)
+
+    def _compare(self, sides: _Sides, atoms: Atoms) -> float:
+        self._check_outputs(sides)
+        comparison = self._comparison(atoms)
+        difference = comparison.differ(sides.source, sides.program)
+        if difference is not None:
+            smaller = _Sides(simplify(sides.source), simplify(sides.program))
+            comparison = self._comparison(atoms)
+            if comparison.differ(smaller.source, smaller.program) is not None:
+                raise Mismatch(self._describe(difference))
+            sides = smaller
+        kept = [s for s in range(len(sides.source.frames)) if not sides.source.discarded[s]]
+        strand = frames_differ(sides.source, sides.program, kept)
+        if strand >= 0:
+            raise Mismatch(
+                f"The one-qubit gates on the qubit that starts as {strand} do not multiply to those of the circuit."
+            )
+        error = comparison.error + sides.source.dropped + sides.program.dropped
+        if error > TOTAL_TOLERANCE:
+            raise Mismatch(f"The program's angles differ from those of the circuit by {error:.2g} in total.")
+        return error
+
+    def _comparison(self, atoms: Atoms) -> Comparison:
+        return Comparison(self.booleans, lambda g: g, atoms.guard, lambda bit: atoms.atom.get(bit, -1))
+
+    def _check_outputs(self, sides: _Sides) -> None:
+        files, replayed = self.files, self.replayed
+        for qubit, strand in enumerate(sides.source.strand_at):
+            if sides.source.discarded[strand]:
+                continue
+            place, wanted = replayed.place[strand], files.outputs[qubit]
+            if place < 0:
+                raise Mismatch(f"Output {qubit} is not on exactly one physical qubit at the end.")
+            if place != wanted:
+                raise Mismatch(
+                    f"Output {qubit} ends on {files.qubit_name(place)}, but the manifest says "
+                    f"{files.qubit_name(wanted)}."
+                )
+            if files.qubit_comm[place]:
+                raise Mismatch(f"Output {qubit} ends on {files.qubit_name(place)}, which is not a data qubit.")
+            if replayed.pending[strand]:
+                raise Mismatch(f"Output {qubit} still lacks a correction at the end.")
+
+    def _check_clbits(self, atoms: Atoms) -> None:
+        for clbit, (ours, theirs) in enumerate(zip(self.source.clbits, self.files.clbits)):
+            try:
+                same = atoms.decision(theirs) == ours
+            except AtomError:
+                same = False
+            if not same:
+                raise Mismatch(f"Classical bit {clbit} does not hold at the end what it holds in the circuit.")
+
+    # Measurements
+
+    def _atoms(self, sides: _Sides) -> Atoms:
+        """The correspondence of measurements."""
+        ours: list[list[int]] = [[] for _ in range(self.source.tape.num_wires)]
+        for strand, atom, _ in sides.source.measured:
+            ours[strand].append(atom)
+        try:
+            return Atoms(self.booleans, self.source.atom_guard, ours, sides.program.measured, self.replayed.guards)
+        except AtomError as error:
+            raise Mismatch(f"The qubit that starts as {error.strand} {error.problem}.") from error
+
+    # Branches
+
+    def _branches(self) -> dict[str, Any]:
+        # Where measurements take place does not depend on conditions: only unconditional gates rename qubits.
+        atoms = self._atoms(self._build(self.has_blocks, _never, _never))
+        self._check_clbits(atoms)
+        ours = {row[3] for row in self.source.tape.rows if row[3] >= 0}
+        theirs = {label: atoms.guard(label) for label in range(len(self.replayed.guards))}
+        functions = sorted(ours | set(theirs.values()))
+        variables = self.booleans.support(functions)
+        rows = len(self.source.tape.rows) + len(self.replayed.tape.rows)
+        sampled = len(variables) > 20 or (rows << len(variables)) > _BRANCH_WORK
+        chosen = (
+            self._sample(functions, variables, max(8, min(_SAMPLE, _BRANCH_WORK // rows)))
+            if sampled
+            else ({v: i >> k & 1 for k, v in enumerate(variables)} for i in range(1 << len(variables)))
+        )
+        count, error, events = 0, 0.0, 0
+        value = self.booleans.value
+        for assignment in chosen:
+            ours_hold = {g: value(g, assignment) for g in ours}
+            theirs_hold = {g: value(f, assignment) for g, f in theirs.items()}
+            with_matcher = self.has_blocks or self.has_wide
+            sides = self._build(with_matcher, ours_hold.__getitem__, theirs_hold.__getitem__)
+            error = max(error, self._compare(sides, atoms))
+            events, count = max(events, len(sides.source.events)), count + 1
+        return {"events": events, "angle_error": error, "branches": count, "branches_sampled": sampled}
+
+    def _sample(self, functions: list[int], variables: list[int], size: int) -> Iterator[dict[int, int]]:
+        """Random assignments, and for every condition one that meets it and those that just miss it."""
+        rng = random.Random(self.seed)
+        b = self.booleans
+
+        def complete(fixed: dict[int, int]) -> dict[int, int]:
+            return {v: fixed.get(v, rng.getrandbits(1)) for v in variables}
+
+        for _ in range(size // 4):
+            yield complete({})
+        left = size - size // 4
+        for f in functions:
+            if f == FALSE or left <= 0:
+                continue
+            meets = b.witness(f)
+            candidates = [meets, *({**meets, v: 1 - x} for v, x in meets.items())]
+            for fixed in candidates[:left]:
+                yield complete(fixed)
+            left -= len(candidates)
+
+    # Messages
+
+    def _gate(self, origin: int) -> str:
+        return f"Gate {origin} of the circuit ({self.source.names[origin]})"
+
+    def _describe(self, difference: Difference) -> str:
+        where = []
+        if difference.source >= 0:
+            where.append(f"from gate {difference.source} ({self.source.names[difference.source]}) of the circuit on")
+        if difference.program >= 0:
+            where.append(f"in {self.files.place(difference.program)}")
+        text = f" ({'; '.join(where)})" if where else ""
+        return f"The program's gates are not those of the circuit: {difference.problem}{text}."
+
+
+def _never(guard: int) -> bool:
+    return False
