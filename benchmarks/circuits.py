@@ -35,9 +35,7 @@ def network_for(topology: str, k: int, data: int, comm: int) -> distq.Network:
     return distq.Network.all_to_all(k, data=data, comm=comm)
 
 
-def measure(
-    path: Path, n: int, topology: str, k: int, comm: int, options: argparse.Namespace
-) -> dict[str, object]:
+def measure(path: Path, n: int, topology: str, k: int, comm: int, options: argparse.Namespace) -> dict[str, object]:
     data = math.ceil(n / k)
     start = time.perf_counter()
     program = distq.compile(path, network_for(topology, k, data, comm), effort=options.effort, verify="none")
@@ -61,9 +59,7 @@ def measure(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("circuits", type=Path)
     parser.add_argument("--csv", type=Path, default=Path("circuits.csv"))
     parser.add_argument("--effort", default="fast")

@@ -24,9 +24,7 @@ from distq.circuit.read import read
 STRONG = ("pytket-dqc", "disqco", "fgp-roee")
 
 
-def instances(
-    directory: Path, reference: Path | None
-) -> dict[tuple[str, int, int], dict[str, tuple[int, float]]]:
+def instances(directory: Path, reference: Path | None) -> dict[tuple[str, int, int], dict[str, tuple[int, float]]]:
     """{(circuit, modules, data qubits): {tool: (ebits, cpu seconds)}}."""
     table: dict[tuple[str, int, int], dict[str, tuple[int, float]]] = defaultdict(dict)
     if reference is not None:
@@ -50,9 +48,7 @@ def mean(ratios: list[float]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("circuits", type=Path)
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--effort", default="default")
@@ -101,14 +97,11 @@ def main() -> int:
         )
     print()
     for tool in tools:
-        print(
-            f"against {tool:12} {len(per_tool[tool]):4} instances, geometric mean {mean(per_tool[tool]):.3f}"
-        )
+        print(f"against {tool:12} {len(per_tool[tool]):4} instances, geometric mean {mean(per_tool[tool]):.3f}")
+    print(f"against the best of {', '.join(STRONG)}: {len(strong)} instances, geometric mean {mean(strong):.3f}")
     print(
-        f"against the best of {', '.join(STRONG)}: {len(strong)} instances, geometric mean {mean(strong):.3f}"
-    )
-    print(
-        f"against the best of the others where only they have a row: {len(weak)} instances, geometric mean {mean(weak):.3f}"
+        f"against the best of the others, where only they have a row: {len(weak)} instances, "
+        f"geometric mean {mean(weak):.3f}"
     )
     print(f"worse than the best reference on {len(worse)} instances" + "".join(f"\n  {x}" for x in worse))
     if options.csv:

@@ -1,0 +1,1 @@
+"""Where qubits live and gates happen: packets, the partition search, and the order of a plan."""

@@ -1,0 +1,1 @@
+"""Plans become programs: the protocols of gate and state teleportation."""

@@ -154,15 +154,18 @@ class Builder:
                 self.measured.append((strand_at[wires[0]], payload[1], guard))
             if guard >= 0 and holds is not None:
                 if not holds(guard):
+                    # It is the last operation on its qubits all the same, and no measurement in every branch.
+                    for w in wires:
+                        discarded[strand_at[w]] = False
                     continue
                 guard = -1
             self.origin = origin
+            for w in wires:
+                discarded[strand_at[w]] = False
             if kind == Row.SWAP:
                 a, b = wires
                 strand_at[a], strand_at[b] = strand_at[b], strand_at[a]
                 continue
-            for w in wires:
-                discarded[strand_at[w]] = False
             if kind == Row.TURN:
                 s = strand_at[wires[0]]
                 if guard < 0:

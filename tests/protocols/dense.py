@@ -95,9 +95,7 @@ def run_program(program, amplitudes, rng):
                 state.gate(Op.X, (), qubits)
         elif code == Op.EPR:
             for q in qubits:
-                assert np.linalg.norm(np.take(state.tensor, 1, q)) < 1e-9, (
-                    "a Bell pair was made on a used qubit"
-                )
+                assert np.linalg.norm(np.take(state.tensor, 1, q)) < 1e-9, "a Bell pair was made on a used qubit"
             state.gate(Op.H, (), qubits[:1])
             state.cx(*qubits)
         else:

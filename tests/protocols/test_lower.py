@@ -80,9 +80,7 @@ def test_a_remote_gate_is_the_protocol_of_the_model():
     circuit = builder.build()
     graph = build_packets(circuit)
     homes = np.array([0, 1], np.int32)
-    program = lower(
-        order(circuit, graph, Network.all_to_all(2, 1, 1), Placement(graph_homes(graph, homes), homes[1:]))
-    )
+    program = lower(order(circuit, graph, Network.all_to_all(2, 1, 1), Placement(graph_homes(graph, homes), homes[1:])))
     names = [Op(c).name for c in program.code]
     assert names == ["EPR", "CX", "MEASURE", "SEND", "X", "MCP", "H", "MEASURE", "SEND", "Z"]
     assert program.ebits == 1

@@ -21,6 +21,7 @@ from distq.verify.outcome import Outcome
 from distq.verify.reader import read_directory
 from distq.verify.source_steps import UnsupportedError, source_steps
 from distq.verify.statevector import verify_statevector
+from distq.verify.symbolic import verify_symbolic
 
 
 def two_modules() -> Handmade:
@@ -421,3 +422,28 @@ def test_every_gate_of_the_format_is_simulated(tmp_path: Path) -> None:
     assert check(program, circuit, tmp_path).ok
     circuit.t(3)
     assert not check(program, circuit, tmp_path).ok
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_measured_qubit_that_is_used_again_is_an_output_in_every_branch(swapped: bool, tmp_path: Path) -> None:
+    """Both methods keep it, also in the branch in which the later operation does not happen."""
+    program = Handmade([(2, 0)])
+    program.inputs = [[0, "d", 0], [0, "d", 1]]
+    program.measure(0, "d[0]")
+    program.clbits = [[[[], [0, "m", 0]]]]
+    circuit = QuantumCircuit(2, 1)
+    circuit.measure(0, 0)
+    if swapped:
+        program.outputs = program.inputs[::-1]
+        circuit.swap(0, 1)
+    else:
+        program.at(0, "if (m[0]) { x d[0]; }")
+        with circuit.if_test((0, 1)):
+            circuit.x(0)
+    files = read_directory(program.save(tmp_path / "right"))
+    assert verify_statevector(circuit, files).ok
+    assert verify_symbolic(circuit, files).ok
+    program.at(0, "h d[0];" if swapped else "if (!m[0]) { h d[0]; }")
+    files = read_directory(program.save(tmp_path / "wrong"))
+    assert not verify_statevector(circuit, files).ok
+    assert not verify_symbolic(circuit, files).ok

@@ -1,0 +1,1 @@
+"""Runs of distributed programs on simulators."""

@@ -1,0 +1,34 @@
+"""Random circuits on random networks: compiled, saved, loaded, verified by every method, and run on Aer.
+
+The long run is benchmarks/property_run.py.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from distq.testing import CompileCase, check_case, compile_cases
+
+
+@settings(max_examples=30, derandomize=True, deadline=None)
+@given(compile_cases(max_qubits=5, max_gates=12))
+def test_programs_do_what_their_circuits_do(case: CompileCase) -> None:
+    report = check_case(case, shots=0)
+    assert report.problems == []
+    assert report.verified["symbolic"]
+    assert report.verified["statevector"]
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(compile_cases(min_qubits=2, max_qubits=4, max_gates=14))
+def test_programs_give_the_counts_of_their_circuits_on_aer(case: CompileCase) -> None:
+    report = check_case(case, shots=400, methods=())
+    assert report.problems == []
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(compile_cases(min_qubits=3, max_qubits=6, max_gates=25, features=("clifford", "swap", "measure", "reset")))
+def test_clifford_programs_have_the_flows_of_their_circuits(case: CompileCase) -> None:
+    report = check_case(case, shots=0, methods=("symbolic", "stabilizer"))
+    assert report.problems == []
+    assert report.verified["stabilizer"]
