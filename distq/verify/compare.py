@@ -166,7 +166,7 @@ def _merged(old: EventSet) -> tuple[EventSet, bool]:
         changed = changed or len(builder.events) != before + 1
     frames = [multiply(frame, inner) for frame, inner in zip(old.frames, builder.frames)]
     changed = changed or any(len(a) != len(b) for a, b in zip(old.axes, builder.axes))
-    new = EventSet(builder.events, builder.axes, frames, old.strand_at, old.discarded, builder.dropped)
+    new = EventSet(builder.events, builder.axes, frames, old.strand_at, builder.dropped)
     return new, changed
 
 

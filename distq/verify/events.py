@@ -78,7 +78,6 @@ class EventSet:
         axes: for every strand the axes of its packets, in frame coordinates.
         frames: for every strand the product of its one-qubit gates.
         strand_at: for every wire the strand that it carries at the end.
-        discarded: for every strand whether its last operation was a measurement or reset.
         dropped: sum of the angles that were left out as negligible [rad], and of the rounding of blocks.
         measured: (strand, bit, guard) of every measurement, carried out or not, in order.
     """
@@ -87,7 +86,6 @@ class EventSet:
     axes: list[list[Vector]]
     frames: list[Quaternion]
     strand_at: list[int]
-    discarded: list[bool]
     dropped: float = 0.0
     measured: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -140,28 +138,22 @@ class Builder:
         self.axes: list[list[Vector]] = [[] for _ in range(n)]
         self.open = [False] * n
         self.strand_at = list(range(n))
-        self.discarded = [False] * n
         self.origin = -1
         self.conditional = False
         self.measured: list[tuple[int, int, int]] = []
 
     def run(self, tape: Tape) -> EventSet:
         """Process all rows."""
-        frames, strand_at, holds, discarded = self.frames, self.strand_at, self.holds, self.discarded
+        frames, strand_at, holds = self.frames, self.strand_at, self.holds
         for kind, wires, payload, guard, origin in tape.rows:
             self.conditional = guard >= 0
             if kind == Row.MEASURE:
                 self.measured.append((strand_at[wires[0]], payload[1], guard))
             if guard >= 0 and holds is not None:
                 if not holds(guard):
-                    # It is the last operation on its qubits all the same, and no measurement in every branch.
-                    for w in wires:
-                        discarded[strand_at[w]] = False
                     continue
                 guard = -1
             self.origin = origin
-            for w in wires:
-                discarded[strand_at[w]] = False
             if kind == Row.SWAP:
                 a, b = wires
                 strand_at[a], strand_at[b] = strand_at[b], strand_at[a]
@@ -183,7 +175,7 @@ class Builder:
                 self._reset(strand_at[wires[0]], guard)
             else:
                 self._block(wires, payload, guard)
-        return EventSet(self.events, self.axes, frames, strand_at, discarded, self.dropped, self.measured)
+        return EventSet(self.events, self.axes, frames, strand_at, self.dropped, self.measured)
 
     # Legs and packets
 
@@ -335,7 +327,6 @@ class Builder:
 
     def _measure(self, strand: int, payload: tuple[int, int], guard: int) -> None:
         packet, sign = self.leg(strand, z_row(self.frames[strand]))
-        self.discarded[strand] = not self.conditional
         self.put(Row.MEASURE, (packet,), 0.0, guard, (payload[1], sign * payload[0]))
 
     def _reset(self, strand: int, guard: int) -> None:
@@ -343,7 +334,6 @@ class Builder:
         self.open[strand] = False
         packet, sign = self.leg(strand, z_row(self.frames[strand]))
         self.open[strand] = False
-        self.discarded[strand] = not self.conditional
         self.put(Row.RESET, (packet,), 0.0, guard, (sign,))
 
     # Operations that the other side may have carried out in another form

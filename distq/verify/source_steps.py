@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from distq.verify.branches import Guard, Step
+from distq.verify.outputs import output_qubits
 
 #: Matrices of gates on more qubits than this are avoided where the gate has a definition.
 MATRIX_QUBITS = 6
@@ -59,16 +60,10 @@ class _Flattener:
             raise UnsupportedError("stored classical variables are not supported")
         n, m = self.circuit.num_qubits, self.circuit.num_clbits
         self.block(self.circuit, list(range(n)), list(range(m)), ())
-        last: dict[int, Step] = {}
-        for step in self.result.steps:
-            for q in step.qubits:
-                last[q] = step
         result = self.result
-        result.touched = set(last)
+        result.touched = {q for step in result.steps for q in step.qubits}
         result.has_measurement = any(s.kind in ("measure", "reset") for s in result.steps)
-        result.outputs = [
-            q for q in range(n) if q not in last or last[q].kind not in ("measure", "reset") or bool(last[q].guard)
-        ]
+        result.outputs = output_qubits(self.circuit)
         return result
 
     def block(self, body: Any, qubits: Sequence[int], clbits: Sequence[int], guard: Guard) -> None:

@@ -21,6 +21,7 @@ from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
 from distq.verify.events import Builder, EventSet, UnmatchedBlockError
 from distq.verify.outcome import Outcome
+from distq.verify.outputs import output_qubits
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.source import Source, read_source
@@ -95,13 +96,14 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
 
 def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> dict[str, Any]:
     """First gate by gate; then with the gates on three and more qubits as blocks, if there are any."""
+    outputs = output_qubits(circuit)
     try:
-        return _Check(read_source(circuit), files, seed).run()
+        return _Check(read_source(circuit), files, seed, outputs).run()
     except Mismatch:
         if not any(len(item.qubits) > 2 for item in circuit.data):
             raise
         try:
-            return _Check(read_source(circuit, coarse=True), files, seed).run()
+            return _Check(read_source(circuit, coarse=True), files, seed, outputs).run()
         except Mismatch:
             pass
         raise
@@ -116,8 +118,8 @@ class _Sides:
 class _Check:
     """One circuit without unbound parameters against one program."""
 
-    def __init__(self, source: Source, files: ProgramFiles, seed: int) -> None:
-        self.source, self.files, self.seed = source, files, seed
+    def __init__(self, source: Source, files: ProgramFiles, seed: int, outputs: list[int]) -> None:
+        self.source, self.files, self.seed, self.outputs = source, files, seed, outputs
         self.replayed: Replayed = replay(files)
         kinds = {row[0] for row in source.tape.rows}
         self.has_blocks = Row.BLOCK in kinds
@@ -178,7 +180,7 @@ class _Check:
             if comparison.differ(smaller.source, smaller.program) is not None:
                 raise Mismatch(self._describe(difference))
             sides = smaller
-        kept = [s for s in range(len(sides.source.frames)) if not sides.source.discarded[s]]
+        kept = [sides.source.strand_at[q] for q in self.outputs]
         strand = frames_differ(sides.source, sides.program, kept)
         if strand >= 0:
             raise Mismatch(
@@ -194,9 +196,8 @@ class _Check:
 
     def _check_outputs(self, sides: _Sides) -> None:
         files, replayed = self.files, self.replayed
-        for qubit, strand in enumerate(sides.source.strand_at):
-            if sides.source.discarded[strand]:
-                continue
+        for qubit in self.outputs:
+            strand = sides.source.strand_at[qubit]
             place, wanted = replayed.place[strand], files.outputs[qubit]
             if place < 0:
                 raise Mismatch(f"Output {qubit} is not on exactly one physical qubit at the end.")

@@ -10,7 +10,7 @@ import pytest
 from handmade import Handmade
 from hypothesis import given, settings
 from qiskit import QuantumCircuit
-from qiskit.circuit import AnnotatedOperation, ControlModifier, InverseModifier, Parameter
+from qiskit.circuit import AnnotatedOperation, ControlModifier, ForLoopOp, InverseModifier, Parameter
 from qiskit.circuit.classical import expr
 from qiskit.circuit.library import CUGate, MCXGate, PermutationGate, XGate, YGate
 from qiskit.quantum_info import Operator, random_unitary
@@ -18,6 +18,7 @@ from qiskit.quantum_info import Operator, random_unitary
 from distq.testing import UNITARY_FEATURES, circuits, same_distribution
 from distq.verify.branches import Branch, Limits, simulate
 from distq.verify.outcome import Outcome
+from distq.verify.outputs import output_qubits
 from distq.verify.reader import read_directory
 from distq.verify.source_steps import UnsupportedError, source_steps
 from distq.verify.statevector import verify_statevector
@@ -173,7 +174,18 @@ def test_outputs_are_the_qubits_that_do_not_end_with_a_measurement_or_reset() ->
     circuit.x(3)
     with circuit.if_test((0, 1)):
         circuit.reset(4)
-    assert source_steps(circuit).outputs == [2, 3, 4]
+    assert output_qubits(circuit) == source_steps(circuit).outputs == [2, 3, 4]
+    inner = QuantumCircuit(2, 1)
+    inner.measure(0, 0)
+    inner.reset(1)
+    inner.h(1)
+    other = QuantumCircuit(5, 1)
+    other.append(inner.to_instruction(), [0, 1], [0])
+    other.append(ForLoopOp(range(2), None, inner), [2, 3], [0])
+    other.measure(4, 0)
+    other.append(ForLoopOp(range(0), None, inner), [1, 4], [0])
+    other.barrier()
+    assert output_qubits(other) == source_steps(other).outputs == [1, 3]
 
 
 # ---- the method ----
