@@ -172,19 +172,3 @@ def min_cut_sites(
     reached[breadth_first_order(left, source, return_predecessors=False)] = True
     sites[open_node] = np.where(reached[edges : edges + nodes.count][open_node], a, b)
     return Cut(sites, int(result.flow_value))
-
-
-def unserved_nodes(graph: PacketGraph, network: Network, placement: Placement) -> Int32:
-    """Nodes whose site lacks communication qubits for their remote legs, or whose leg is in a module without any.
-
-    Empty unless the circuit has gates that no module could serve; such gates have to be expanded.
-    """
-    comm = network.comm_array
-    node = graph.leg_node()
-    before = placement.homes[graph.junction(graph.leg_packet)]
-    after = placement.homes[graph.junction(graph.leg_packet) + 1]
-    site = placement.sites[node]
-    away = (before != site) & (after != site)
-    remote = np.bincount(node[away], minlength=graph.num_nodes)
-    silent = np.bincount(node[away & (comm[before] == 0)], minlength=graph.num_nodes)
-    return np.flatnonzero((remote > comm[placement.sites]) | (silent > 0)).astype(np.int32)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from distq.circuit.logical import CircuitBuilder, LogicalCircuit
+from distq.network.model import Network
 from distq.ops import Op
+from distq.partition.packets import PacketGraph
+from distq.partition.plan import Placement
 
 
 def random_circuit(
@@ -37,3 +40,19 @@ def qft(qubits: int) -> LogicalCircuit:
         for j in range(i + 1, qubits):
             b.add(Op.MCP, (i, j), (np.pi / 2 ** (j - i),))
     return b.build()
+
+
+def unserved_nodes(graph: PacketGraph, network: Network, placement: Placement) -> np.ndarray:
+    """Nodes whose site lacks communication qubits for their remote legs, or whose leg is in a module without any.
+
+    Empty unless the circuit has gates that no module could serve; such gates have to be expanded.
+    """
+    comm = network.comm_array
+    node = graph.leg_node()
+    before = placement.homes[graph.junction(graph.leg_packet)]
+    after = placement.homes[graph.junction(graph.leg_packet) + 1]
+    site = placement.sites[node]
+    away = (before != site) & (after != site)
+    remote = np.bincount(node[away], minlength=graph.num_nodes)
+    silent = np.bincount(node[away & (comm[before] == 0)], minlength=graph.num_nodes)
+    return np.flatnonzero((remote > comm[placement.sites]) | (silent > 0)).astype(np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from partition_circuits import qft, random_circuit
+from partition_circuits import qft, random_circuit, unserved_nodes
 
 from distq.errors import UsageError
 from distq.network.model import Network
@@ -21,7 +21,7 @@ from distq.partition.milp import solve_static
 from distq.partition.packets import build_packets
 from distq.partition.place import make_problem, place
 from distq.partition.plan import Placement
-from distq.partition.sites import min_cut_sites, refine_sites, unserved_nodes
+from distq.partition.sites import min_cut_sites, refine_sites
 from distq.partition.static import StaticSearch
 from distq.partition.steiner import COMPLETE, TABLE, TREE, span_cost, spanning_tree, steiner_table
 
