@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +58,27 @@ def mtkahypar(problem: PartitionProblem) -> Placement:
     return placement(problem, mend(problem, homes), sites, "mtkahypar")
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep METIS from remarking on small graphs on the C standard output, where results or JSON may be going."""
+    try:
+        saved = os.dup(1)
+    except OSError:  # there is no standard output
+        yield
+        return
+    sys.stdout.flush()
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        yield
+    finally:
+        with suppress(OSError, TypeError, AttributeError):  # a platform without a C library by this name
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(null)
+
+
 @register("metis")
 def metis(problem: PartitionProblem) -> Int32:
     """METIS on the graph of qubits, an edge counting the pairs of packets that two qubits share.
@@ -70,13 +97,14 @@ def metis(problem: PartitionProblem) -> Int32:
     start = np.searchsorted(first, np.arange(n + 1))
     scaled = np.maximum(1, np.round(weight * 12)).astype(int)
     room = np.minimum(problem.capacities[blocks], n).astype(float)
-    _, found = pymetis.part_graph(
-        len(blocks),
-        adjacency=pymetis.CSRAdjacency(start.tolist(), second.tolist()),
-        eweights=scaled.tolist(),
-        tpwgts=(room / room.sum()).tolist(),
-        options=pymetis.Options(seed=problem.seed % 2**31, numbering=0),
-    )
+    with _quiet():
+        _, found = pymetis.part_graph(
+            len(blocks),
+            adjacency=pymetis.CSRAdjacency(start.tolist(), second.tolist()),
+            eweights=scaled.tolist(),
+            tpwgts=(room / room.sum()).tolist(),
+            options=pymetis.Options(seed=problem.seed % 2**31, numbering=0),
+        )
     return mend(problem, blocks[np.array(found)].astype(np.int32))
 
 
