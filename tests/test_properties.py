@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from distq.testing import CompileCase, check_case, compile_cases
+from distq.testing import UNITARY_FEATURES, CompileCase, check_case, compile_cases, random_case
 
 
 @settings(max_examples=30, derandomize=True, deadline=None)
@@ -32,3 +32,9 @@ def test_clifford_programs_have_the_flows_of_their_circuits(case: CompileCase) -
     report = check_case(case, shots=0, methods=("symbolic", "stabilizer"))
     assert report.problems == []
     assert report.verified["stabilizer"]
+
+
+def test_a_case_that_once_failed() -> None:
+    """An exchange of a qubit that was flipped together with its copy before."""
+    case = random_case(23752, min_qubits=2, max_qubits=6, max_gates=20, features=UNITARY_FEATURES)
+    assert check_case(case, shots=0).problems == []

@@ -263,6 +263,9 @@ class _Machine:
             strand = self._share(control)
             if self.files.exchange[row] >= 0:
                 self.fail("a cx of an exchange must act on two qubits of the circuit")
+            if len(strand.shares) == 1 and not strand.joined and strand.exchange < 0 and not self.bits[control]:
+                # Left over from a time with copies; the new copy shall not be a flipped one.
+                self._normalise(control, strand)
             if what == Status.CLEAN:
                 self._add_share(strand, target, self.flip[control], self.bits[control])
                 return
