@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from distq.verify.booleans import FALSE, TRUE, Booleans
@@ -19,8 +20,8 @@ class AtomError(Exception):
 class Atoms:
     """Program bits as functions of the circuit's measurements (atoms).
 
-    The measurements of a strand correspond in order. One of the circuit that depends on a condition may be several
-    of the program under conditions that exclude each other.
+    In every branch the measurements of a strand correspond in order. One of the circuit that depends on a condition
+    may be several of the program under conditions that exclude each other.
 
     Args:
         booleans: the store of the circuit's functions.
@@ -28,7 +29,6 @@ class Atoms:
         source: for each strand its atoms in order.
         program: (strand, bit, guard label) of the program's measurements, in order.
         guards: the conjunctions that the labels stand for.
-        num_strands: number of strands.
 
     Raises:
         AtomError: there is no correspondence.
@@ -56,29 +56,34 @@ class Atoms:
         source: Sequence[Sequence[int]],
         program: Sequence[tuple[int, int, int]],
     ) -> None:
+        """Tie every measurement to the first atom of its strand that is still open where it takes place.
+
+        In a branch that meets its condition all earlier atoms are covered already or not measured, so it is the k-th
+        measurement of the strand in that branch on both sides, however bodies of exclusive conditions interleave.
+        """
         b = self.booleans
-        position = [0] * len(source)
-        covered = [FALSE] * len(source)
+        # For each strand the atoms not covered yet, in order, with the branches in which they are not.
+        uncovered = [deque((atom, atom_guard[atom]) for atom in atoms if atom_guard[atom] != FALSE) for atoms in source]
         for strand, bit, label in program:
             guard = self.guard(label)
             if guard == FALSE:
                 self.function[bit], self.atom[bit] = FALSE, -1
                 continue
-            if position[strand] == len(source[strand]):
+            waiting = uncovered[strand]
+            if not waiting:
                 raise AtomError("is measured more often than in the circuit", strand)
-            atom = source[strand][position[strand]]
-            wanted = atom_guard[atom]
-            overlap = b.conj(covered[strand], guard) != FALSE
-            if overlap or b.conj(guard, b.negate(wanted)) != FALSE:
+            place = next((i for i, (_, left) in enumerate(waiting) if b.conj(guard, left) != FALSE), -1)
+            if place < 0 or b.conj(guard, b.negate(waiting[place][1])) != FALSE:
                 raise AtomError("is measured under another condition than in the circuit", strand)
-            covered[strand] = b.disj(covered[strand], guard)
+            atom, left = waiting[place]
             self.atom[bit] = atom
             self.function[bit] = b.conj(b.var(atom), guard)
-            if covered[strand] == wanted:
-                position[strand] += 1
-                covered[strand] = FALSE
-        for strand, atoms in enumerate(source):
-            if position[strand] < len(atoms):
+            if left == guard:
+                del waiting[place]
+            else:
+                waiting[place] = atom, b.conj(left, b.negate(guard))
+        for strand, waiting in enumerate(uncovered):
+            if waiting:
                 raise AtomError("is measured less often than in the circuit", strand)
 
     def guard(self, label: int) -> int:

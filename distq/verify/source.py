@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _CLOSED_FORM = {**{name: name for name in rotations.FIXED}, "rx": "rx", "ry": "ry", "rz": "rz", "p": "p", "u": "U"}
 #: Control, and target along X.
 _CX = (math.pi, (Z_AXIS, X_AXIS))
-_IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
 #: Largest block.
 _BLOCK_QUBITS = 6
 _IGNORED = frozenset({"barrier", "delay", "id", "global_phase"})
@@ -140,12 +139,6 @@ class _Walker:
             return self.clbits[index]
 
         def body(block: QuantumCircuit, when: int) -> None:
-            if when == FALSE:
-                # What a branch that is never taken names is still used: it is an output even if it was measured before.
-                used = {block.find_bit(q).index for item in block.data for q in item.qubits}
-                for q in sorted(used):
-                    self.row(Row.TURN, (qubits[q],), _IDENTITY, TRUE)
-                return
             self.depth += 1
             self.walk(block, qubits, clbits, when)
             self.depth -= 1
