@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from partition_circuits import qft, random_circuit
+from partition_circuits import qft, random_circuit, unserved_nodes
 
 from distq.circuit.logical import CircuitBuilder
 from distq.network.model import Network
@@ -15,7 +15,6 @@ from distq.partition.cost import cost
 from distq.partition.dynamic import DynamicSearch, improve_dynamic, junction_slots
 from distq.partition.packets import build_packets
 from distq.partition.place import make_problem, place
-from distq.partition.sites import unserved_nodes
 
 FEW = settings(max_examples=20, deadline=None, derandomize=True)
 
