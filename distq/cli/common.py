@@ -12,8 +12,6 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EFFORTS = ("fast", "default", "best")
-COMPILE_CHECKS = ("none", "symbolic", "statevector", "stabilizer", "auto")
 VERIFY_METHODS = ("auto", "symbolic", "statevector", "stabilizer")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from distq.cli.common import COMPILE_CHECKS, EFFORTS, DistqCommand, print_json, progress
+from distq.cli.common import DistqCommand, print_json, progress
+from distq.pipeline import EFFORTS, VERIFY_METHODS
 
 
 @click.command("compile", cls=DistqCommand, short_help="Compile a circuit for a network and verify the program.")
@@ -50,7 +51,7 @@ from distq.cli.common import COMPILE_CHECKS, EFFORTS, DistqCommand, print_json, 
 @click.option(
     "--verify",
     "check",
-    type=click.Choice(COMPILE_CHECKS),
+    type=click.Choice(VERIFY_METHODS),
     default="symbolic",
     show_default=True,
     help="How to verify the result.",

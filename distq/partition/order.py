@@ -23,6 +23,7 @@ from distq.circuit.logical import LogicalCircuit
 from distq.errors import InfeasibleError
 from distq.network.model import Network
 from distq.partition.order_moves import Movers
+from distq.partition.order_state import moves_of
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Plan, Step
 
@@ -95,7 +96,7 @@ class _Orderer(Movers):
         self.blocked: list[int] = []
         self.bursts: list[tuple[int, int]] = []
         # Planned moves, by the first node that comes after them, the last one first.
-        moves = np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
+        moves = moves_of(placement)
         before = np.searchsorted(graph.node_row, moves[:, 0])
         self.moves = list(zip(before.tolist(), moves[:, 1].tolist(), moves[:, 2].tolist()))[::-1]
         self.packet_offsets: list[int] = graph.packet_offsets.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distq.circuit.logical import LogicalCircuit
 from distq.network.model import Network
@@ -38,6 +39,11 @@ def relay_distances(network: Network, min_comm: int = 2) -> tuple[list[list[int]
                     hop[other][target] = m
                     frontier.append(other)
     return distance, hop
+
+
+def moves_of(placement: Placement) -> NDArray[np.int32]:
+    """(V, 3) the moves of a placement; none if it has none."""
+    return np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
 
 
 class OrderState:
@@ -79,8 +85,7 @@ class OrderState:
         self.ready_for: list[dict[int, int]] = [{} for _ in range(self.n)]
         # Planned moves: how many are left for each wire, where it goes in its present packet (-1: it stays), whether
         # its next packet waits for that, and whether its home sits on a communication qubit meanwhile.
-        moves = np.zeros((0, 3), np.int32) if placement.moves is None else placement.moves
-        self.moves_left: list[int] = np.bincount(moves[:, 1], minlength=self.n).tolist()
+        self.moves_left: list[int] = np.bincount(moves_of(placement)[:, 1], minlength=self.n).tolist()
         self.junction_home: list[int] = placement.homes.tolist()
         self.goal = [-1] * self.n
         self.waiting = bytearray(self.n)
