@@ -24,6 +24,31 @@ class Register:
     bits: tuple[int, ...]
 
 
+#: A row as a tuple: code, wires, parameters (numbers or Qiskit ParameterExpressions).
+WitnessRow = tuple[int, tuple[int, ...], tuple[Any, ...]]
+
+#: `LogicalCircuit.origin` of a row that belongs to no single instruction (a merged one-qubit gate).
+NO_ORIGIN = int(np.iinfo(np.int32).min)
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A witness: some instructions of the source, and the rows that took their place.
+
+    The verifier is told of it (`blocks` of the manifest) and trusts nothing in it.
+
+    Attributes:
+        sources: k >= 0: instruction number k of the source; -1-n: all rows of the earlier rewrite n.
+        rows: the rows that replace them, in wires, in the coordinates that each wire has just before the first
+            gate on two or more qubits that they replace there.
+        swaps: pairs of wires that change names after these rows (a SWAP that became a relabelling).
+    """
+
+    sources: tuple[int, ...]
+    rows: tuple[WitnessRow, ...]
+    swaps: tuple[tuple[int, int], ...] = ()
+
+
 @dataclass(frozen=True)
 class LogicalCircuit:
     """A circuit in normal form: one-qubit gates around diagonal gates on two or more qubits.
@@ -57,6 +82,12 @@ class LogicalCircuit:
         global_phase: of the source [rad]; a number or a ParameterExpression; not observable.
         name: of the source.
         blocks: (first row, row after the last, repeat count) in order; one block with count 1 for now.
+        origin: (N,) where each row comes from: k >= 0: instruction number k of the source; -1-n: rewrite n;
+            `NO_ORIGIN`: neither. Empty if it is not tracked any more (after `merge_one_qubit`).
+        paths: for each instruction number its path: its position in `QuantumCircuit.data`, then, inside a gate with a
+            definition, its position in `definition.data`; inside an if or a for, the number of the branch (0 true,
+            1 else) or of the iteration and its position in that body; and so on. Empty: instruction k has path (k,).
+        rewrites: what was put in the place of instructions, in order.
     """
 
     num_qubits: int
@@ -78,6 +109,9 @@ class LogicalCircuit:
     global_phase: Any = 0.0
     name: str = ""
     blocks: tuple[tuple[int, int, int], ...] = ()
+    origin: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    paths: tuple[tuple[int, ...], ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
     def __len__(self) -> int:
         return len(self.code)
