@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.ops import NUM_ONE_QUBIT, Op
-from distq.program.expressions import ExpressionWriter, parameter_names
+from distq.program.expressions import ExpressionWriter, derived_identifier, is_plain, parameter_names
 from distq.program.order import declared_sizes
 from distq.program.types import COMM, MEASURED, DistributedProgram
 
@@ -37,6 +37,7 @@ class ModuleText:
         text: the whole file.
         rows: the program row of each statement, in file order (annotations belong to the statement after them).
         data, comm, measured, received: declared sizes of the registers d, c, m and r.
+        derived: (identifier, formula) of the derived inputs that the module declares.
     """
 
     text: str
@@ -45,6 +46,7 @@ class ModuleText:
     comm: int
     measured: int
     received: int
+    derived: tuple[tuple[str, str], ...] = ()
 
 
 def expression_writer(program: DistributedProgram) -> tuple[tuple[str, ...], ExpressionWriter]:
@@ -70,7 +72,8 @@ def emit_modules(program: DistributedProgram) -> list[ModuleText]:
         sizes = (int(data[m]), int(comm[m]), int(measured[m]), int(received[m]))
         lines = _header(m, program.network.modules[m].name, body.defined[m], sorted(body.inputs[m]), sizes)
         text = "\n".join((*lines, *body.lines[m])) + "\n"
-        result.append(ModuleText(text, np.array(body.rows[m], np.int64), *sizes))
+        derived = tuple((i, body.derived[i]) for i in body.derived if i in body.inputs[m])
+        result.append(ModuleText(text, np.array(body.rows[m], np.int64), *sizes, derived))
     return result
 
 
@@ -112,10 +115,10 @@ class _Body:
         self.guards = [self._guard(g) for g in program.guards]
         self.texts: list[str] = []
         self.names_of: list[set[str]] = []
+        #: Formulas of derived inputs, by identifier.
+        self.derived: dict[str, str] = {}
         if program.expressions:
-            _, writer = expression_writer(program)
-            self.texts = [writer.text(e) for e in program.expressions]
-            self.names_of = [writer.names_in(t) for t in self.texts]
+            self._write_expressions()
         #: Number of the message that fills each received bit.
         self.message = [-1] * program.num_bits
         send = np.flatnonzero(program.code == Op.SEND)
@@ -135,6 +138,20 @@ class _Body:
         head = "".join(f"if ({'' if value else '!'}{self.bit_name[bit]}) {{ " for bit, value in conjunction)
         kinds = self.program.bit_kind
         return head, " }" * len(conjunction), tuple(b for b, _ in conjunction if kinds[b] != MEASURED)
+
+    def _write_expressions(self) -> None:
+        """The text of every expression, and the inputs that it needs."""
+        _, writer = expression_writer(self.program)
+        for expression in self.program.expressions:
+            text = writer.text(expression)
+            inputs = writer.names_in(text)
+            if not is_plain(text):
+                # The expressions of a canonical program are different texts: one derived input for each.
+                ident = derived_identifier(len(self.derived))
+                self.derived[ident] = text
+                text, inputs = ident, {ident}
+            self.texts.append(text)
+            self.names_of.append(inputs)
 
     def write(self) -> None:
         program, names, lines_of, rows_of = self.program, self.qubit_name, self.lines, self.rows

@@ -79,6 +79,7 @@ class Manifest(msgspec.Struct):
     clbits: list[list[tuple[_Conjunction, tuple[_Index, str, _Index] | None]]]
     parameters: list[str | tuple[str, str]]
     promise: str
+    derived: list[tuple[str, str]] = []
     schedule: _Schedule | None = None
     stats: dict[str, Any] = {}
     plan: _Plan | None = None

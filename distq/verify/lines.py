@@ -310,7 +310,7 @@ class _Parser:
         if not math.isnan(value) and not math.isinf(value) and "_" not in text:
             return value
         try:
-            names = names_in(text)
+            names = names_in(text, formula=False)
             unknown = sorted(names - set(self.out.inputs))
             if not names:
                 return finite(evaluate(text, {}))

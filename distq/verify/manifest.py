@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from distq.errors import InputError
+from distq.verify.angles import names_in
 
 #: Largest number of qubits or bits of a module that is believed.
 _LARGEST = 2**26
@@ -59,6 +60,7 @@ class Manifest:
         inputs, outputs: (module, "d" or "c", index) of each source qubit.
         clbits: decision lists as in the file.
         parameters: (name in the source, name in the files).
+        derived: (name in the files, formula over the parameters' names in the files) of each derived input.
         promise: what the program claims to preserve.
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
@@ -74,6 +76,7 @@ class Manifest:
     outputs: tuple[tuple[int, str, int], ...]
     clbits: list[list[Any]]
     parameters: tuple[tuple[str, str], ...]
+    derived: tuple[tuple[str, str], ...]
     promise: str
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
@@ -137,6 +140,7 @@ def read_manifest(directory: Path) -> Manifest:
     modules = _modules(check, limits)
     pairs = _pairs(check, links, modules)
     promise = check.key(document, "promise", str)
+    parameters = _parameters(check)
     return Manifest(
         num_qubits=num_qubits,
         num_clbits=num_clbits,
@@ -147,7 +151,8 @@ def read_manifest(directory: Path) -> Manifest:
         inputs=_places(check, "inputs", num_qubits, modules),
         outputs=_places(check, "outputs", num_qubits, modules),
         clbits=_clbits(check, num_clbits, modules),
-        parameters=_parameters(check),
+        parameters=parameters,
+        derived=_derived(check, {inner for _, inner in parameters}),
         promise=promise,
         schedule_lengths=_schedule(check),
         raw=document,
@@ -279,6 +284,29 @@ def _parameters(check: _Checker) -> tuple[tuple[str, str], ...]:
         if len(names) != 2 or not all(isinstance(n, str) for n in names):
             check.fail(f"the parameter {entry!r} is neither a name nor [name in the source, name in the files]")
         found.append(names)
+    return tuple(found)
+
+
+def _derived(check: _Checker, parameters: set[str]) -> tuple[tuple[str, str], ...]:
+    """Derived inputs; each formula is readable and depends on parameters, and on nothing else."""
+    if "derived" not in check.document:
+        return ()
+    found = []
+    for number, entry in enumerate(check.key(check.document, "derived", list)):
+        if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(n, str) for n in entry):
+            check.fail(f"entry {number} of 'derived' is not [name in the files, formula]")
+        name, formula = entry
+        if name != f"_e{number}" or name in parameters:
+            check.fail(f"entry {number} of 'derived' is {name!r}, but must be '_e{number}', which no parameter may be")
+        try:
+            used = names_in(formula)
+        except ValueError as error:
+            check.fail(f"the formula of the derived input {name!r} cannot be read ({error})")
+        if not used or not used <= parameters:
+            unknown = sorted(used - parameters)
+            problem = f"refers to {unknown[0]!r}, which is no parameter" if unknown else "depends on no parameter"
+            check.fail(f"the formula of the derived input {name!r} {problem}")
+        found.append((name, formula))
     return tuple(found)
 
 

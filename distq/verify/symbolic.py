@@ -13,9 +13,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from distq.verify.atoms import AtomError, Atoms
+from distq.verify.bindings import random_bindings
 from distq.verify.blocks import ProgramIndex
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
@@ -85,12 +87,7 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
     if not circuit.parameters:
         yield circuit, files
         return
-    rng = random.Random(seed)
-    for _ in range(_BINDINGS):
-        # Positive values below 1.5 suit sqrt, log and arcsin of small multiples better than others.
-        values = {p.name: rng.uniform(0.1, 0.9) for p in circuit.parameters}
-        bound = circuit.assign_parameters({p: values[p.name] for p in circuit.parameters})
-        assert bound is not None
+    for bound, values in islice(random_bindings(circuit, random.Random(seed)), _BINDINGS):
         yield bound, files.bind(values)
 
 
