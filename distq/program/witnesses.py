@@ -8,7 +8,7 @@ from typing import Any
 
 from distq.circuit.logical import LogicalCircuit, Rewrite, WitnessRow
 from distq.program.emit import expression_writer, gate_text
-from distq.program.expressions import ExpressionWriter, parameter_names
+from distq.program.expressions import ExpressionWriter, parameter_names, parse
 from distq.program.types import Block, DistributedProgram
 
 
@@ -47,8 +47,9 @@ def _gate(row: WitnessRow, writer: ExpressionWriter) -> str:
 def _angle(value: Any, writer: ExpressionWriter) -> str:
     if isinstance(value, (int, float)):
         return repr(float(value))
-    # An expression may have turned out to be a number.
-    return writer.text(value) if value.parameters else repr(float(value))
+    text = writer.text(value)
+    # An expression may have turned out to be a number (`a - a`).
+    return text if writer.names_in(text) else repr(float(parse(text, {})))
 
 
 __all__ = ["with_witnesses"]
