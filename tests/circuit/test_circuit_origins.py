@@ -5,7 +5,7 @@ import pytest
 import qiskit.circuit.library as lib
 from hypothesis import given, settings
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit.circuit import Parameter
+from qiskit.circuit import AnnotatedOperation, ControlModifier, InverseModifier, Parameter, PowerModifier
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 from witness_checks import check, follow
 
@@ -44,6 +44,8 @@ WITNESSED = [
     lib.iSwapGate().control(1, annotated=False),
     lib.RZZGate(0.4).control(2, annotated=False),
     lib.SwapGate().control(2, annotated=False),
+    AnnotatedOperation(lib.SXGate(), [ControlModifier(1), PowerModifier(0.3)]),
+    AnnotatedOperation(lib.iSwapGate(), [InverseModifier()]),
 ]
 PLAIN = [
     lib.CXGate(), lib.CYGate(), lib.CZGate(), lib.CHGate(), lib.CPhaseGate(A), lib.CRXGate(A), lib.CRYGate(0.1),
@@ -51,7 +53,8 @@ PLAIN = [
     lib.RZXGate(0.1), lib.SwapGate(), lib.CCXGate(), lib.CCZGate(), lib.CSwapGate(), lib.MCXGate(4),
     lib.MCPhaseGate(A, 3), lib.XGate().control(3, ctrl_state=2, annotated=False), lib.RCCXGate(), lib.C3XGate(),
     lib.PauliGate("XYZ"), lib.PermutationGate([2, 0, 1]), lib.PauliEvolutionGate(SparsePauliOp(["XYZ"], [0.2]), 0.7),
-    lib.HGate(),
+    lib.HGate(), AnnotatedOperation(lib.SXGate(), [ControlModifier(2, 1), PowerModifier(3), InverseModifier()]),
+    AnnotatedOperation(lib.CPhaseGate(0.3), [ControlModifier(1)]),
 ]  # fmt: skip
 
 
