@@ -157,6 +157,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
         "derived": [[i, derived[i]] for i in map(derived_identifier, range(len(derived)))],
         "promise": "every-input",
+        **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
     }
 
 
