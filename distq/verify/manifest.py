@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from distq.errors import InputError
 from distq.verify.angles import names_in
+from distq.verify.witnesses import Witness, read_witnesses
 
 #: Largest number of qubits or bits of a module that is believed.
 _LARGEST = 2**26
@@ -64,6 +65,7 @@ class Manifest:
         promise: what the program claims to preserve.
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
+        blocks: witnesses, by number; nothing is proved about them yet.
     """
 
     num_qubits: int
@@ -80,6 +82,7 @@ class Manifest:
     promise: str
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
+    blocks: tuple[Witness, ...] = ()
 
 
 class _Checker:
@@ -156,6 +159,7 @@ def read_manifest(directory: Path) -> Manifest:
         promise=promise,
         schedule_lengths=_schedule(check),
         raw=document,
+        blocks=_blocks(check, num_qubits, parameters),
     )
 
 
@@ -315,3 +319,12 @@ def _schedule(check: _Checker) -> list[int] | None:
         return None
     start = check.key(check.key(check.document, "schedule", dict), "start", list, "'schedule'")
     return [len(check.of(column, list, "a list of start times")) for column in start]
+
+
+def _blocks(check: _Checker, num_qubits: int, parameters: tuple[tuple[str, str], ...]) -> tuple[Witness, ...]:
+    entries = check.document.get("blocks")
+    if entries is None:
+        return ()
+    return read_witnesses(
+        check.of(entries, list, "'blocks'"), num_qubits, [inner for _, inner in parameters], check.fail
+    )
