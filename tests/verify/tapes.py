@@ -25,7 +25,7 @@ def unitary(tape: Tape, holds: Any = None) -> np.ndarray:
     for kind, wires, payload, guard, _ in tape.rows:
         if guard >= 0 and not holds[guard]:
             continue
-        gate, order = _gate(kind, len(wires), payload), list(wires)
+        gate, order = gate_matrix(kind, len(wires), payload), list(wires)
         tensor = result.reshape((2,) * n + (-1,))
         k = len(order)
         legs = [n - 1 - w for w in reversed(order)]
@@ -34,7 +34,8 @@ def unitary(tape: Tape, holds: Any = None) -> np.ndarray:
     return result
 
 
-def _gate(kind: int, count: int, payload: Any) -> np.ndarray:
+def gate_matrix(kind: int, count: int, payload: Any) -> np.ndarray:
+    """The matrix of a row; first wire = lowest bit."""
     if kind == Row.TURN:
         return matrix_of(payload)
     if kind == Row.BLOCK:
