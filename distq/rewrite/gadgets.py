@@ -72,7 +72,7 @@ def fold(items: Items, banned: np.ndarray, limit: int) -> int:
     while True:
         ends = np.array([items.count, items.pins])
         before = items.kind.copy()
-        taken = take_pairs(items.columns(), items.legs, ends, pair, last, banned, limit)
+        taken = take_pairs(items.columns(), items.legs[:7], ends, pair, last, banned, limit)
         items.count, items.pins = int(ends[0]), int(ends[1])
         if taken < 0:
             items.reserve(len(gates) + 16, 6 * 2000 + 10 * len(gates))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distq.circuit.logical import LogicalCircuit
+from distq.circuit.logical import NO_ORIGIN, LogicalCircuit
 
 Int64 = NDArray[np.int64]
 Int8 = NDArray[np.int8]
@@ -47,8 +47,11 @@ class Items:
         width: number of legs.
         parent: union-find forest of what is replaced together.
         legs: columns item, wire, letter (signed: 1 X, 2 Y, 3 Z, 0 none), frame, next leg of the item, leg before and
-            after on the wire.
-        frames: frame of each wire at the end of the circuit.
+            after on the wire; for those read from the circuit also: frame before the row, frame before its
+            instruction, last Clifford before it on the wire, the same before its instruction, last Clifford of its
+            instruction behind it.
+        cliffords: columns of the one-qubit Cliffords: row, and the one before it without a leg between (-1: none).
+        last_of: by wire: last leg, last Clifford behind it, frame at the end.
         turns: quaternions of LOCAL items.
     """
 
@@ -65,8 +68,14 @@ class Items:
     width: Int64
     parent: Int64
     legs: tuple[NDArray[Any], ...]
-    frames: Int8
+    cliffords: tuple[Int64, Int64]
+    last_of: tuple[Int64, Int64, Int8]
     turns: list[tuple[float, float, float, float]]
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether the origins of rows are known."""
+        return len(self.circuit.origin) == len(self.circuit)
 
     def columns(self) -> tuple[NDArray[Any], ...]:
         """The columns of items in the order that `_gadget_kernel` expects."""
@@ -106,11 +115,14 @@ def read_items(circuit: LogicalCircuit) -> Items:
     """The items of a circuit."""
     from distq.rewrite._items_kernel import read_rows
 
-    rows, pins = len(circuit), len(circuit.qubits)
+    rows, pins, n = len(circuit), len(circuit.qubits), circuit.num_qubits
     kind, row, base = np.empty(rows, np.int8), np.empty(rows, np.int64), np.empty(rows, np.int64)
     angle, first = np.empty(rows, np.float64), np.empty(rows, np.int64)
-    item, wire, letter, frame = (np.empty(pins, t) for t in (np.int64, np.int64, np.int8, np.int8))
-    frames = np.zeros(circuit.num_qubits, np.int8)
+    types = (np.int64, np.int64, np.int8, np.int8, np.int8, np.int8, np.int64, np.int64, np.int64)
+    columns: tuple[NDArray[Any], ...] = tuple(np.empty(pins, t) for t in types)
+    cliffords = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    frames, chain = np.zeros(n, np.int8), np.full(n, -1, np.int64)
+    tracked = len(circuit.origin) == rows
     source = (
         circuit.code,
         circuit.qubit_offsets,
@@ -119,10 +131,11 @@ def read_items(circuit: LogicalCircuit) -> Items:
         circuit.params,
         circuit.param_expr,
         circuit.guard,
+        circuit.origin if tracked else np.full(rows, NO_ORIGIN, np.int32),
     )
-    count, pins = read_rows(source, frames, (kind, row, base, angle, first), (item, wire, letter, frame))
+    count, pins, rest = read_rows(source, frames, chain, (kind, row, base, angle, first), columns, cliffords)
     kind, row, base, angle, first = (c[:count].copy() for c in (kind, row, base, angle, first))
-    item, wire, letter, frame = (c[:pins].copy() for c in (item, wire, letter, frame))
+    item, wire, letter, frame, *others = (c[:pins].copy() for c in columns)
     width = np.diff(np.append(first, pins))
     following = np.arange(1, pins + 1)
     following[np.append(first[1:], pins) - 1] = -1
@@ -131,6 +144,8 @@ def read_items(circuit: LogicalCircuit) -> Items:
     same = wire[order[1:]] == wire[order[:-1]]
     before[order[1:][same]] = order[:-1][same]
     after[order[:-1][same]] = order[1:][same]
+    last_leg = np.full(n, -1, np.int64)
+    last_leg[wire[order]] = order
     return Items(
         circuit=circuit,
         count=count,
@@ -144,7 +159,8 @@ def read_items(circuit: LogicalCircuit) -> Items:
         key=np.arange(count) * SPACING,
         width=width,
         parent=np.arange(count),
-        legs=(item, wire, letter, frame, following, before, after),
-        frames=frames,
+        legs=(item, wire, letter, frame, following, before, after, *others),
+        cliffords=(cliffords[0][:rest], cliffords[1][:rest]),
+        last_of=(last_leg, chain, frames),
         turns=[],
     )

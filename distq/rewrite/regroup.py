@@ -52,21 +52,21 @@ def write_items(items: Items, old: Items) -> LogicalCircuit:
     from distq.rewrite._items_kernel import DEAD
 
     blocks = _find_blocks(items, old)
-    key = items.key[: items.count]
-    order = np.lexsort((key, blocks.place[blocks.label]))
+    number = blocks.number[blocks.label]
+    start_leg, early = _starts(items, old, number)
+    number[early] = -1
+    order = np.lexsort((items.key[: items.count], number >= 0, blocks.place[blocks.label]))
     order = order[items.kind[order] != DEAD]
-    writer = _Writer(items)
-    rows = writer.write(order, np.array([0, len(order)]), np.zeros(0, np.int8), final=True)
+    rows = _write(items, old, order, number, start_leg)
     circuit = items.circuit
-    tracked = len(circuit.origin) == len(circuit)
-    first = len(circuit.rewrites)
-    rewrites = circuit.rewrites
-    origin = circuit.origin
-    if tracked:
-        number = blocks.number[blocks.label]
-        rewrites += _witnesses(items, old, blocks, writer, order)
-        origin = _origins(items, number, rows, first)
-    return _assemble(items, rows, origin, rewrites)
+    if len(circuit.origin) != len(circuit):
+        return _assemble(items, rows, circuit.origin, circuit.rewrites)
+    origin = np.full(len(rows.code), NO_ORIGIN, np.int32)
+    copied = rows.row >= 0
+    origin[copied] = circuit.origin[rows.row[copied]]
+    inside = rows.label >= 0
+    origin[inside] = -1 - len(circuit.rewrites) - rows.label[inside]
+    return _assemble(items, rows, origin, circuit.rewrites + _witnesses(items, old, blocks, rows))
 
 
 def _find_blocks(items: Items, old: Items) -> _Blocks:
@@ -80,7 +80,8 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     root = _roots(items.parent[:total])
     grouped = np.bincount(root, minlength=total) > 1
     root_old = _join_instructions(root[:n], grouped, old)
-    tail, head = _dependencies(old)
+    run = _runs(old)
+    tail, head = _dependencies(old, run)
     # Nodes beyond n stand for the borders between runs.
     size = max(int(tail.max(initial=-1)), int(head.max(initial=-1)), n - 1) + 1
     node = np.arange(size)
@@ -94,6 +95,7 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     is_block = np.zeros(classes, np.bool_)
     is_block[of_old[grouped[root[:n]]]] = True
     is_block |= np.bincount(of_old, minlength=classes) > 1
+    _take_in(old, of_old, is_block, run)
     _refuse(items, old, of_old, is_block, FIXED)
     rank = np.full(classes, n + size, np.int64)
     np.minimum.at(rank, of_old, np.arange(n))
@@ -108,7 +110,7 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     by_place = np.flatnonzero(is_block)[np.argsort(place[is_block])]
     number = np.full(classes, -1, np.int64)
     number[by_place] = np.arange(len(by_place))
-    full = np.concatenate([of_old, of_old[root[n:]] if total > n else np.zeros(0, np.int64)])
+    full = np.concatenate([of_old, of_old[root[n:]]])
     return _Blocks(full, number, place)
 
 
@@ -122,25 +124,22 @@ def _roots(parent: Int64) -> Int64:
 
 
 def _join_instructions(root: Int64, grouped: NDArray[np.bool_], old: Items) -> Int64:
-    """Join groups that share an instruction or an earlier rewrite."""
-    circuit = old.circuit
-    if len(circuit.origin) != len(circuit):
+    """Join groups that share an instruction or an earlier rewrite with gates on two or more qubits."""
+    if not old.is_tracked:
         return root
-    wide = np.flatnonzero(old.width[: old.count] > 1)
-    origin = circuit.origin[old.row[wide]]
-    touched = np.unique(origin[grouped[root[wide]]])
-    wide = wide[np.isin(origin, touched)]
-    origin = circuit.origin[old.row[wide]]
-    order = np.argsort(origin, kind="stable")
-    wide, origin = wide[order], origin[order]
-    same = origin[1:] == origin[:-1]
+    wide = old.width[: old.count] > 1
+    origin = old.circuit.origin[old.row[: old.count]]
+    touched = np.unique(origin[wide & grouped[root]])
+    members = np.flatnonzero(np.isin(origin, touched))
+    members = members[np.argsort(origin[members], kind="stable")]
+    same = origin[members[1:]] == origin[members[:-1]]
     if not same.any():
         return root
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    a = np.concatenate([root[wide[1:][same]], np.arange(len(root))])
-    b = np.concatenate([root[wide[:-1][same]], root])
+    a = np.concatenate([root[members[1:][same]], np.arange(len(root))])
+    b = np.concatenate([root[members[:-1][same]], root])
     graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(root), len(root)))
     _, label = connected_components(graph, directed=False)
     lowest = np.full(label.max() + 1, len(root), np.int64)
@@ -148,25 +147,34 @@ def _join_instructions(root: Int64, grouped: NDArray[np.bool_], old: Items) -> I
     return lowest[label]
 
 
-def _dependencies(old: Items) -> tuple[Int64, Int64]:
+def _runs(old: Items) -> Int64:
+    """(legs,) the run of each leg: legs of one wire along one axis, in time order; runs are numbered wire by wire."""
+    wire, letter = old.legs[1][: old.pins], np.abs(old.legs[2][: old.pins])
+    order = np.argsort(wire, kind="stable")
+    wire, letter = wire[order], letter[order]
+    begins = np.ones(len(wire), np.bool_)
+    begins[1:] = (wire[1:] != wire[:-1]) | (letter[1:] != letter[:-1]) | (letter[1:] == 0)
+    run = np.empty(len(wire), np.int64)
+    run[order] = np.cumsum(begins) - 1
+    return run
+
+
+def _dependencies(old: Items, run: Int64) -> tuple[Int64, Int64]:
     """Edges (earlier, later) between items that do not commute on a wire, or that a classical bit joins.
 
-    Legs of one wire along one axis form a run; a node numbered from `old.count` on stands between two runs.
+    A node numbered from `old.count` on stands between two runs.
     """
-    item, wire, letter = (c[: old.pins] for c in old.legs[:3])
-    order = np.argsort(wire, kind="stable")
-    item, wire, letter = item[order], wire[order], np.abs(letter[order])
-    begins = np.ones(len(item), np.bool_)
-    begins[1:] = (wire[1:] != wire[:-1]) | (letter[1:] != letter[:-1]) | (letter[1:] == 0)
-    run = np.cumsum(begins) - 1
-    first_wire = wire[begins]
-    follows = np.zeros(len(first_wire), np.bool_)
-    follows[1:] = first_wire[1:] == first_wire[:-1]
+    item, wire = old.legs[0][: old.pins], old.legs[1][: old.pins]
+    count = int(run.max(initial=-1)) + 1
+    wire_of = np.zeros(count, np.int64)
+    wire_of[run] = wire
+    follows = np.zeros(count, np.bool_)
+    follows[1:] = wire_of[1:] == wire_of[:-1]
     border = old.count + run
     tails = [item, (border - 1)[follows[run]]]
     heads = [border, item[follows[run]]]
     circuit = old.circuit
-    if len(circuit.guards):
+    if circuit.guards:
         bit = circuit.bit[old.row[: old.count]]
         measure = {int(b): int(i) for i, b in enumerate(bit) if b >= 0}
         guard = circuit.guard[old.row[: old.count]]
@@ -175,6 +183,35 @@ def _dependencies(old: Items) -> tuple[Int64, Int64]:
             tails.append(np.array(sources, np.int64))
             heads.append(np.full(len(sources), i, np.int64))
     return np.concatenate(tails).astype(np.int64), np.concatenate(heads).astype(np.int64)
+
+
+def _take_in(old: Items, label: Int64, is_block: NDArray[np.bool_], run: Int64) -> None:
+    """One-qubit gates within a block, which turn the axes of gates in it that follow, belong to it.
+
+    On each wire the runs from the block's first to before its last are its own: if another block had such a run, each
+    would follow the other. So there is one block at most.
+    """
+    item, wire = old.legs[0][: old.pins], old.legs[1][: old.pins]
+    inside = is_block[label[item]]
+    wide = np.flatnonzero(inside & (old.width[item] > 1))
+    if not len(wide):
+        return
+    spot = label[item[wide]] * old.circuit.num_qubits + wire[wide]
+    order = np.lexsort((item[wide], spot))
+    wide, spot = wide[order], spot[order]
+    begins = np.append(True, spot[1:] != spot[:-1])
+    ends = np.append(begins[1:], True)
+    first, last = wide[begins], wide[ends]
+    longer = run[last] > run[first]
+    first, last = first[longer], last[longer]
+    order = np.argsort(run[first])
+    first, last = first[order], last[order]
+    alone = np.flatnonzero(~inside & (old.width[item] == 1))
+    at = np.searchsorted(run[first], run[alone], side="right") - 1
+    fits = (at >= 0) & (len(first) > 0)
+    at, alone = at[fits], alone[fits]
+    fits = (run[alone] < run[last[at]]) & (item[alone] > item[first[at]])
+    label[item[alone[fits]]] = label[item[first[at[fits]]]]
 
 
 def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_], fixed: int) -> None:
@@ -199,48 +236,69 @@ def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_],
         raise ImpossibleError(np.flatnonzero(bad[label]))
 
 
-class _Writer:
-    """Runs `write_rows` over items."""
+def _starts(items: Items, old: Items, number: Int64) -> tuple[Int64, NDArray[np.bool_]]:
+    """For each leg in a block the old leg with which the block begins on its wire, and which items stand before that.
 
-    def __init__(self, items: Items) -> None:
-        self.items = items
-        c = items.circuit
-        turns = np.array(items.turns, np.float64).reshape(-1, 4)
-        self.columns = (items.kind, items.row, items.base, items.angle, items.first, turns)
-        self.legs = items.legs[:5]
-        self.source = (c.qubit_offsets, c.param_offsets, c.params, c.param_expr, c.code)
+    A block begins on a wire with the first instruction there that it replaces; it replaces those with gates on
+    two or more qubits.
+    """
+    n, wires = old.count, items.circuit.num_qubits
+    inside = number[:n] >= 0
+    wide = (old.width[:n] > 1) & inside
+    if old.is_tracked:
+        origin = items.circuit.origin[old.row[:n]]
+        wide = inside & np.isin(origin, np.unique(origin[wide]))
+    item, wire = old.legs[0][: old.pins], old.legs[1][: old.pins]
+    legs = np.flatnonzero(wide[item])
+    spots, where = np.unique(number[item[legs]] * wires + wire[legs], return_index=True)
+    begins = legs[where]
+    item, wire = items.legs[0][: items.pins], items.legs[1][: items.pins]
+    own = number[item] * wires + wire
+    at = np.minimum(np.searchsorted(spots, own), max(len(spots) - 1, 0))
+    found = (number[item] >= 0) & (spots[at] == own)
+    start = np.where(found, begins[at], -1)
+    leg = items.first[: items.count]
+    early = (number >= 0) & (items.width[: items.count] == 1) & (leg >= 0)
+    early &= (start[leg] < 0) | (items.key[: items.count] < old.key[old.legs[0][start[leg]]])
+    return start, early
 
-    def write(self, order: Int64, starts: Int64, frames: NDArray[np.int8], *, final: bool) -> _Rows:
-        """The rows of sequences of items; `final`: with the Cliffords at the end of the circuit."""
-        from distq.rewrite._items_kernel import final_frames, write_rows
-        from distq.rewrite.clifford import BETWEEN, GATES
 
-        items = self.items
-        pins = int(items.width[order].sum())
-        # Before each leg at most two Cliffords of two gates, or two gates of its own.
-        room = 3 * pins + 2 * len(order) + 16
-        target = (
-            np.empty(room, np.uint8),
-            np.empty(room, np.int64),
-            np.empty(room, np.int64),
-            np.empty(room + pins, np.int32),
-            np.empty(room + 3 * len(order), np.float64),
-            np.empty(room + 3 * len(order), np.int64),
-            np.empty(room, np.int64),
-        )
-        bounds = write_rows(order, starts, frames, self.columns, self.legs, self.source, target)
-        rows = _Rows.of(target, bounds)
-        if final:
-            now = final_frames(order, self.columns, self.legs, items.circuit.num_qubits)
-            rest = GATES[BETWEEN[now, items.frames]]
-            wires, _ = np.nonzero(rest >= 0)
-            rows = rows.append_gates(rest[rest >= 0], wires)
-        return rows
+def _write(items: Items, old: Items, order: Int64, number: Int64, start_leg: Int64) -> _Rows:
+    from distq.rewrite._items_kernel import write_rows
+
+    c = items.circuit
+    pins = int(items.width[order].sum())
+    # Each item is one row or two; before a leg come at most four Cliffords; those of the source are copied once.
+    room = 4 * pins + 2 * len(order) + len(items.cliffords[0]) + 2 * c.num_qubits + 16
+    target = (
+        np.empty(room, np.uint8),
+        np.empty(room, np.int64),
+        np.empty(room, np.int64),
+        np.empty(room + pins, np.int32),
+        np.empty(3 * room, np.float64),
+        np.empty(3 * room, np.int64),
+        np.empty(room, np.int64),
+        np.empty(room, np.int64),
+    )
+    item, wire, letter, frame, following, _, _, *others = items.legs
+    n, pins, params = write_rows(
+        order,
+        number,
+        start_leg,
+        (items.kind, items.row, items.base, items.angle, items.first, np.array(items.turns, float).reshape(-1, 4)),
+        (item, wire, letter, frame, following, *others, old.legs[5]),
+        items.cliffords,
+        items.last_of,
+        (c.qubit_offsets, c.qubits, c.param_offsets, c.params, c.param_expr, c.code),
+        target,
+    ).tolist()
+    code, who, width, wires, value, base, row, label = target
+    return _Rows(code[:n], who[:n], width[:n], wires[:pins], value[:params], base[:params], row[:n], label[:n])
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Columns of rows: code, item (-1: none), width, wires, value, base, row copied (-1: none), and bounds of sequences."""
+    """Columns of rows: code, item (-1: none), width, wires, value, base, row copied (-1: none) and block (-1: none)."""
 
     code: NDArray[np.uint8]
     item: Int64
@@ -249,100 +307,35 @@ class _Rows:
     value: Float64
     base: Int64
     row: Int64
-    bounds: Int64
-
-    @staticmethod
-    def of(target: Any, bounds: Int64) -> _Rows:
-        n, pins, params = bounds[-1].tolist()
-        code, item, width, wires, value, base, row = target
-        return _Rows(code[:n], item[:n], width[:n], wires[:pins], value[:params], base[:params], row[:n], bounds)
-
-    def append_gates(self, code: NDArray[Any], wires: Int64) -> _Rows:
-        """With one-qubit gates without parameters at the end."""
-        k = len(code)
-        return _Rows(
-            np.concatenate([self.code, code.astype(np.uint8)]),
-            np.concatenate([self.item, np.full(k, -1)]),
-            np.concatenate([self.width, np.ones(k, np.int64)]),
-            np.concatenate([self.wires, wires.astype(np.int32)]),
-            self.value,
-            self.base,
-            np.concatenate([self.row, np.full(k, -1)]),
-            self.bounds,
-        )
+    label: Int64
 
 
-def _witnesses(items: Items, old: Items, blocks: _Blocks, writer: _Writer, order: Int64) -> tuple[Rewrite, ...]:
+def _witnesses(items: Items, old: Items, blocks: _Blocks, rows: _Rows) -> tuple[Rewrite, ...]:
     """What stands in the place of which instructions, block by block."""
-    n, wires = old.count, items.circuit.num_qubits
+    n = old.count
     count = int(blocks.number.max(initial=-1)) + 1
-    if not count:
-        return ()
-    number = blocks.number[blocks.label]
-    # The first old gate on two or more qubits on each wire of each block, and the frame there.
-    item, wire, frame = old.legs[0][: old.pins], old.legs[1][: old.pins], old.legs[3][: old.pins]
-    wide = (old.width[item] > 1) & (number[item] >= 0)
-    spot = number[item[wide]] * wires + wire[wide]
-    spots, where = np.unique(spot, return_index=True)
-    since, frames = item[wide][where], frame[wide][where]
-    # Members of blocks, without what stands on its wire before that gate.
-    members = order[number[order] >= 0]
-    leg = items.first[members]
-    own = number[members] * wires + items.legs[1][leg]
-    at = np.minimum(np.searchsorted(spots, own), len(spots) - 1)
-    alone = items.width[members] == 1
-    early = alone & ((spots[at] != own) | (items.key[members] < old.key[since[at]]))
-    members = members[~early]
-    members = members[np.argsort(number[members], kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(number[members], minlength=count))])
-    pins = items.legs[0][: items.pins]
-    own = number[pins] * wires + items.legs[1][: items.pins]
-    at = np.minimum(np.searchsorted(spots, own), len(spots) - 1)
-    rows = writer.write(members, starts, np.where(spots[at] == own, frames[at], 0).astype(np.int8), final=False)
-    witness_rows = _tuples(rows, items)
-    # Sources: instructions and earlier rewrites with gates on two or more qubits.
-    wide_items = np.flatnonzero((old.width[:n] > 1) & (number[:n] >= 0))
-    origin = items.circuit.origin[old.row[wide_items]].astype(np.int64)
-    base = int(np.iinfo(np.int32).min)
-    code = np.unique(number[wide_items] * 2**33 + (origin - base))
-    owner, origin = code // 2**33, code % 2**33 + base
-    cuts = np.searchsorted(owner, np.arange(count + 1))
-    source_list = origin.tolist()
-    return tuple(
-        Rewrite(
-            tuple(source_list[cuts[k] : cuts[k + 1]]), tuple(witness_rows[rows.bounds[k, 0] : rows.bounds[k + 1, 0]])
-        )
-        for k in range(count)
-    )
-
-
-def _tuples(rows: _Rows, items: Items) -> list[WitnessRow]:
-    result: list[WitnessRow] = []
+    number = blocks.number[blocks.label[:n]]
+    found: list[list[WitnessRow]] = [[] for _ in range(count)]
     expressions = items.circuit.expressions
+    params = np.array(NUM_PARAMS)[rows.code]
+    wire_at, param_at = np.cumsum(rows.width) - rows.width, np.cumsum(params) - params
+    inside = np.flatnonzero(rows.label >= 0)
     wires, value, base = rows.wires.tolist(), rows.value.tolist(), rows.base.tolist()
-    q = p = 0
-    for code, width in zip(rows.code.tolist(), rows.width.tolist()):
-        k = NUM_PARAMS[code]
-        params = tuple(value[j] if base[j] < 0 else _scaled(expressions[base[j]], value[j]) for j in range(p, p + k))
-        result.append((code, tuple(wires[q : q + width]), params))
-        q += width
-        p += k
-    return result
+    columns = (rows.label, rows.code, wire_at, rows.width, param_at, params)
+    for k, code, q, width, p, size in zip(*(c[inside].tolist() for c in columns)):
+        angles = tuple(value[j] if base[j] < 0 else _scaled(expressions[base[j]], value[j]) for j in range(p, p + size))
+        found[k].append((code, tuple(wires[q : q + width]), angles))
+    # Sources: instructions and earlier rewrites with gates on two or more qubits.
+    wide = np.flatnonzero((old.width[:n] > 1) & (number >= 0))
+    lowest = int(np.iinfo(np.int32).min)
+    code = np.unique(number[wide] * 2**33 + (items.circuit.origin[old.row[wide]].astype(np.int64) - lowest))
+    cuts = np.searchsorted(code // 2**33, np.arange(count + 1)).tolist()
+    origin = (code % 2**33 + lowest).tolist()
+    return tuple(Rewrite(tuple(origin[a:b]), tuple(r)) for a, b, r in zip(cuts, cuts[1:], found))
 
 
 def _scaled(expression: Any, factor: float) -> Any:
     return expression if factor == 1.0 else expression * factor
-
-
-def _origins(items: Items, number: Int64, rows: _Rows, first: int) -> NDArray[np.int32]:
-    origin = np.full(len(rows.code), NO_ORIGIN, np.int64)
-    known = rows.item >= 0
-    item = rows.item[known]
-    wide = rows.width[known] > 1
-    source = items.circuit.origin[items.row[item]].astype(np.int64)
-    inside = number[item] >= 0
-    origin[known] = np.where(inside, np.where(wide, -1 - first - number[item], NO_ORIGIN), source)
-    return origin.astype(np.int32)
 
 
 def _assemble(items: Items, rows: _Rows, origin: NDArray[np.int32], rewrites: tuple[Rewrite, ...]) -> LogicalCircuit:
