@@ -52,6 +52,8 @@ class Items:
             instruction behind it.
         cliffords: columns of the one-qubit Cliffords: row, and the one before it without a leg between (-1: none).
         last_of: by wire: last leg, last Clifford behind it, frame at the end.
+        old_legs: item and wire of each leg read from the circuit.
+        old_width: number of legs of each item read from the circuit.
         turns: quaternions of LOCAL items.
     """
 
@@ -70,6 +72,8 @@ class Items:
     legs: tuple[NDArray[Any], ...]
     cliffords: tuple[Int64, Int64]
     last_of: tuple[Int64, Int64, Int8]
+    old_legs: tuple[Int64, Int64]
+    old_width: Int64
     turns: list[tuple[float, float, float, float]]
 
     @property
@@ -162,5 +166,7 @@ def read_items(circuit: LogicalCircuit) -> Items:
         legs=(item, wire, letter, frame, following, before, after, *others),
         cliffords=(cliffords[0][:rest], cliffords[1][:rest]),
         last_of=(last_leg, chain, frames),
+        old_legs=(item.copy(), wire.copy()),
+        old_width=width.copy(),
         turns=[],
     )
