@@ -24,18 +24,25 @@ def is_understood(operation: Any, rows: Sequence[WitnessRow]) -> bool:
     from qiskit.circuit.library import PauliEvolutionGate, PermutationGate
 
     wide = [r for r in rows if r[0] in (MCP, PARITY)]
-    if isinstance(operation, ControlledGate):
-        base = operation.base_gate
-        simple = base.num_qubits == 1 and hasattr(base, "__array__")
-        return simple and _is_controlled(wide, operation.num_ctrl_qubits)
-    if isinstance(operation, AnnotatedOperation):
-        base = operation.base_op
-        simple = base.num_qubits == 1 and hasattr(base, "__array__")
-        return simple and _is_controlled(wide, operation.num_qubits - 1)
+    if isinstance(operation, (ControlledGate, AnnotatedOperation)):
+        return _acts_on_one(operation) and _is_controlled(wide, operation.num_qubits - 1)
     if isinstance(operation, PauliEvolutionGate):
         return len(wide) <= 1
     # Whoever reads a permutation finds nothing but exchanges of qubits.
     return isinstance(operation, PermutationGate) and not wide
+
+
+def _acts_on_one(operation: Any) -> bool:
+    """Whether this is a gate with a matrix on one qubit, under any number of controls."""
+    from qiskit.circuit import AnnotatedOperation, ControlledGate
+
+    if isinstance(operation, AnnotatedOperation):
+        powers = [m.power for m in operation.modifiers if hasattr(m, "power")]
+        return all(float(p).is_integer() for p in powers) and _acts_on_one(operation.base_op)
+    if isinstance(operation, ControlledGate):
+        plain = operation.num_qubits == operation.num_ctrl_qubits + operation.base_gate.num_qubits
+        return plain and _acts_on_one(operation.base_gate)
+    return operation.num_qubits == 1 and hasattr(operation, "__array__")
 
 
 def _is_controlled(wide: Sequence[WitnessRow], controls: int) -> bool:

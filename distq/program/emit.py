@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +20,8 @@ from distq.program.types import COMM, MEASURED, DistributedProgram
 GATE_NAMES = ("h", "x", "y", "z", "s", "sdg", "t", "tdg", "sx", "sxdg", "p", "rx", "ry", "rz", "U")
 EPR_DEFINITION = "gate epr(pair) a { }"
 SXDG_DEFINITION = "gate sxdg a { s a; h a; s a; }"
+#: The angle of a cz.
+_PI = repr(math.pi)
 RZZ_DEFINITION = "gate rzz(t) a, b { cx a, b; rz(t) b; cx a, b; }"
 
 
@@ -49,8 +52,28 @@ class ModuleText:
 
 def expression_writer(program: DistributedProgram) -> tuple[tuple[str, ...], ExpressionWriter]:
     """The sorted names of all unbound parameters of a program, and the writer of its expressions."""
-    names = parameter_names((*program.expressions, program.global_phase))
+    used = parameter_names((*program.expressions, program.global_phase))
+    names = tuple(sorted({*used, *program.block_parameters}))
     return names, ExpressionWriter(names)
+
+
+def gate_text(op: int, angles: Sequence[str], size: int, operands: str) -> str:
+    """The statement of a gate.
+
+    Args:
+        op: code of a one-qubit gate, MCP or PARITY.
+        angles: its parameters as they are written.
+        size: number of its qubits.
+        operands: their names.
+    """
+    if op < NUM_ONE_QUBIT:
+        return f"{GATE_NAMES[op]}({', '.join(angles)}) {operands};" if angles else f"{GATE_NAMES[op]} {operands};"
+    angle = angles[0]
+    if op == Op.PARITY:
+        return f"{'rzz' if size == 2 else f'parity{size}'}({angle}) {operands};"
+    if size > 2:
+        return f"ctrl({size - 1}) @ p({angle}) {operands};"
+    return f"cz {operands};" if angle == _PI else f"cp({angle}) {operands};"
 
 
 def emit_modules(program: DistributedProgram) -> list[ModuleText]:
@@ -189,23 +212,17 @@ class _Body:
             return f"{self.bit_name[self.bit[row]]} = measure {operands};"
         if op < NUM_ONE_QUBIT:
             count = 3 if op == Op.U else 1
-            angles = ", ".join([self._angle(module, at + i) for i in range(count)])
-            return f"{GATE_NAMES[op]}({angles}) {operands};"
+            return gate_text(op, [self._angle(module, at + i) for i in range(count)], 1, operands)
         if op == Op.CX:
             if self.exchange[row] >= 0:
                 self.lines[module].append(f"@distq.exchange {self.exchange[row]}")
             return f"cx {operands};"
         if op == Op.SWAP:
             return f"swap {operands};"
-        angle = self._angle(module, at)
         size = len(qubits)
-        if op == Op.MCP:
-            if size > 2:
-                return f"ctrl({size - 1}) @ p({angle}) {operands};"
-            is_cz = self.param_expr[at] < 0 and self.params[at] == math.pi
-            return f"cz {operands};" if is_cz else f"cp({angle}) {operands};"
-        self.defined[module].add(RZZ_DEFINITION if size == 2 else parity_definition(size))
-        return f"{'rzz' if size == 2 else f'parity{size}'}({angle}) {operands};"
+        if op == Op.PARITY:
+            self.defined[module].add(RZZ_DEFINITION if size == 2 else parity_definition(size))
+        return gate_text(op, [self._angle(module, at)], size, operands)
 
     def _angle(self, module: int, at: int) -> str:
         expression = self.param_expr[at]

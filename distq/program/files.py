@@ -155,6 +155,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         ],
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
         "promise": "every-input",
+        **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
     }
 
 

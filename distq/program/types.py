@@ -23,6 +23,19 @@ MEASURED, RECEIVED = 0, 1
 
 
 @dataclass(frozen=True)
+class Block:
+    """A witness: the compiler put gates in the place of instructions. Only the verifier reads it, and trusts nothing.
+
+    Attributes:
+        of: an instruction of the source by its position or path, or -1-n: all gates of the earlier block n.
+        gates: in the language of the module files, on q[i] for wire i.
+    """
+
+    of: tuple[int | tuple[int, ...], ...]
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DistributedProgram:
     """What every module does, as one sequence that respects every dependency.
 
@@ -51,6 +64,8 @@ class DistributedProgram:
         clbit_values: for each classical bit of the source its value at the end, over program bits.
         expressions: Qiskit ParameterExpressions.
         qubit_registers, clbit_registers, circuit_name, global_phase: of the source circuit.
+        blocks: witnesses, in order.
+        block_parameters: sorted names of unbound parameters that occur in witnesses only.
     """
 
     network: Network
@@ -81,6 +96,8 @@ class DistributedProgram:
     clbit_registers: tuple[Register, ...] = ()
     circuit_name: str = ""
     global_phase: Any = 0.0
+    blocks: tuple[Block, ...] = ()
+    block_parameters: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.code)
