@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from distq.errors import InputError
+from distq.verify.witnesses import Witness, read_witnesses
 
 #: Largest number of qubits or bits of a module that is believed.
 _LARGEST = 2**26
@@ -62,6 +63,7 @@ class Manifest:
         promise: what the program claims to preserve.
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
+        blocks: witnesses, by number; nothing is proved about them yet.
     """
 
     num_qubits: int
@@ -77,6 +79,7 @@ class Manifest:
     promise: str
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
+    blocks: tuple[Witness, ...] = ()
 
 
 class _Checker:
@@ -137,6 +140,7 @@ def read_manifest(directory: Path) -> Manifest:
     modules = _modules(check, limits)
     pairs = _pairs(check, links, modules)
     promise = check.key(document, "promise", str)
+    parameters = _parameters(check)
     return Manifest(
         num_qubits=num_qubits,
         num_clbits=num_clbits,
@@ -147,10 +151,11 @@ def read_manifest(directory: Path) -> Manifest:
         inputs=_places(check, "inputs", num_qubits, modules),
         outputs=_places(check, "outputs", num_qubits, modules),
         clbits=_clbits(check, num_clbits, modules),
-        parameters=_parameters(check),
+        parameters=parameters,
         promise=promise,
         schedule_lengths=_schedule(check),
         raw=document,
+        blocks=_blocks(check, num_qubits, parameters),
     )
 
 
@@ -287,3 +292,12 @@ def _schedule(check: _Checker) -> list[int] | None:
         return None
     start = check.key(check.key(check.document, "schedule", dict), "start", list, "'schedule'")
     return [len(check.of(column, list, "a list of start times")) for column in start]
+
+
+def _blocks(check: _Checker, num_qubits: int, parameters: tuple[tuple[str, str], ...]) -> tuple[Witness, ...]:
+    entries = check.document.get("blocks")
+    if entries is None:
+        return ()
+    return read_witnesses(
+        check.of(entries, list, "'blocks'"), num_qubits, [inner for _, inner in parameters], check.fail
+    )

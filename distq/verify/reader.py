@@ -17,6 +17,7 @@ from distq.errors import InputError
 from distq.verify.angles import Angle, evaluate, finite
 from distq.verify.lines import Literal, ModuleText, parse_module
 from distq.verify.manifest import Manifest, read_manifest
+from distq.verify.witnesses import Witness
 
 #: A guard: all of these (bit, value) hold; the bits are measured bits of any module. Empty is true.
 Guard = tuple[tuple[int, int], ...]
@@ -51,6 +52,7 @@ class ProgramFiles:
         inputs, outputs: physical qubit of each qubit of the source circuit at the start and at the end.
         clbits: value of each classical bit of the source circuit at the end.
         parameters: (name in the source, name in the files) of each unbound parameter.
+        blocks: witnesses, by number.
     """
 
     directory: str
@@ -72,6 +74,7 @@ class ProgramFiles:
     outputs: list[int]
     clbits: list[Decision]
     parameters: tuple[tuple[str, str], ...]
+    blocks: tuple[Witness, ...] = ()
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -108,9 +111,10 @@ class ProgramFiles:
                 p if all(type(a) is float for a in p) else tuple(finite(evaluate(a, local)) for a in p)
                 for p in self.params
             ]
+            blocks = tuple(block.bind(local) for block in self.blocks)
         except (ArithmeticError, ValueError, TypeError) as error:
             raise InputError(f"{self.directory}: an angle cannot be evaluated ({error}).") from error
-        return replace(self, params=params)
+        return replace(self, params=params, blocks=blocks)
 
 
 def read_directory(path: str | Path) -> ProgramFiles:
@@ -359,6 +363,7 @@ class _Merger:
             outputs=[self._place(p) for p in self.manifest.outputs],
             clbits=[self._decision(i, d) for i, d in enumerate(self.manifest.clbits)],
             parameters=self.manifest.parameters,
+            blocks=self.manifest.blocks,
         )
 
     def _place(self, place: tuple[int, str, int]) -> int:

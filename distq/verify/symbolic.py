@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from distq.verify.atoms import AtomError, Atoms
@@ -25,6 +25,7 @@ from distq.verify.outputs import output_qubits
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.source import Source, read_source
+from distq.verify.substitute import WitnessError, substitute
 from distq.verify.tape import Row
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> dict[str,
     try:
         return _Check(read_source(circuit), files, seed, outputs).run()
     except Mismatch:
-        if not any(len(item.qubits) > 2 for item in circuit.data):
+        if files.blocks or not any(len(item.qubits) > 2 for item in circuit.data):
             raise
         try:
             return _Check(read_source(circuit, coarse=True), files, seed, outputs).run()
@@ -119,7 +120,8 @@ class _Check:
     """One circuit without unbound parameters against one program."""
 
     def __init__(self, source: Source, files: ProgramFiles, seed: int, outputs: list[int]) -> None:
-        self.source, self.files, self.seed, self.outputs = source, files, seed, outputs
+        self.files, self.seed, self.outputs = files, seed, outputs
+        self.source, self.witness_error = _with_witnesses(source, files)
         self.replayed: Replayed = replay(files)
         kinds = {row[0] for row in source.tape.rows}
         self.has_blocks = Row.BLOCK in kinds
@@ -186,7 +188,7 @@ class _Check:
             raise Mismatch(
                 f"The one-qubit gates on the qubit that starts as {strand} do not multiply to those of the circuit."
             )
-        error = comparison.error + sides.source.dropped + sides.program.dropped
+        error = comparison.error + sides.source.dropped + sides.program.dropped + self.witness_error
         if error > TOTAL_TOLERANCE:
             raise Mismatch(f"The program's angles differ from those of the circuit by {error:.2g} in total.")
         return error
@@ -293,6 +295,21 @@ class _Check:
             where.append(f"in {self.files.place(difference.program)}")
         text = f" ({'; '.join(where)})" if where else ""
         return f"The program's gates are not those of the circuit: {difference.problem}{text}."
+
+
+def _with_witnesses(source: Source, files: ProgramFiles) -> tuple[Source, float]:
+    """The source with the program's witnesses carried out, and the rounding [rad].
+
+    Raises:
+        Mismatch: one of them is not true.
+    """
+    if not files.blocks:
+        return source, 0.0
+    try:
+        done = substitute(source.tape, source.paths, files.blocks, lambda g: source.booleans.support([g]))
+    except WitnessError as error:
+        raise Mismatch(f"Block {error.number} of the manifest {error.problem}.") from error
+    return replace(source, tape=done.tape, paths=[]), done.error
 
 
 def _never(guard: int) -> bool:
