@@ -81,6 +81,15 @@ class Items:
         """Whether the origins of rows are known."""
         return len(self.circuit.origin) == len(self.circuit)
 
+    def roots(self) -> Int64:
+        """(count,) the representative of each item among those that are replaced together."""
+        root = self.parent[: self.count].copy()
+        while True:
+            above = root[root]
+            if (above == root).all():
+                return root
+            root = above
+
     def columns(self) -> tuple[NDArray[Any], ...]:
         """The columns of items in the order that `_gadget_kernel` expects."""
         return self.kind, self.row, self.base, self.angle, self.first, self.key, self.width, self.parent

@@ -51,7 +51,7 @@ def _apply(items: Items, banned: np.ndarray, techniques: Collection[str]) -> int
     if "gadgets" in techniques:
         done += fold_gadgets(items, banned)
     if "whole-gates" in techniques:
-        done += make_whole(items)
+        done += make_whole(items, banned)
     return done
 
 

@@ -77,7 +77,7 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     from distq.rewrite._items_kernel import FIXED, order_labels
 
     n, total = old.count, items.count
-    root = _roots(items.parent[:total])
+    root = items.roots()
     grouped = np.bincount(root, minlength=total) > 1
     root_old = _join_instructions(root[:n], grouped, old)
     run = _runs(old)
@@ -112,15 +112,6 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     number[by_place] = np.arange(len(by_place))
     full = np.concatenate([of_old, of_old[root[n:]]])
     return _Blocks(full, number, place)
-
-
-def _roots(parent: Int64) -> Int64:
-    root = parent.copy()
-    while True:
-        above = root[root]
-        if (above == root).all():
-            return root
-        root = above
 
 
 def _join_instructions(root: Int64, grouped: NDArray[np.bool_], old: Items) -> Int64:
@@ -206,12 +197,16 @@ def _take_in(old: Items, label: Int64, is_block: NDArray[np.bool_], run: Int64) 
     first, last = first[longer], last[longer]
     order = np.argsort(run[first])
     first, last = first[order], last[order]
-    alone = np.flatnonzero(~inside & (old.width[item] == 1))
+    alone = np.flatnonzero(old.width[item] == 1)
     at = np.searchsorted(run[first], run[alone], side="right") - 1
     fits = (at >= 0) & (len(first) > 0)
     at, alone = at[fits], alone[fits]
     fits = (run[alone] < run[last[at]]) & (item[alone] > item[first[at]])
-    label[item[alone[fits]]] = label[item[first[at[fits]]]]
+    taken, block = item[alone[fits]], label[item[first[at[fits]]]]
+    torn = inside[alone[fits]] & (label[taken] != block)
+    if torn.any():
+        raise ImpossibleError(np.flatnonzero(np.isin(label, np.append(label[taken[torn]], block[torn]))))
+    label[taken] = block
 
 
 def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_], fixed: int) -> None:

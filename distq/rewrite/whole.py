@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
+from functools import partial
+from itertools import combinations, product
+from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distq.rewrite.items import Int64, Items
 
 #: Angles that differ by less than this part of them are equal.
 _EQUAL = 1e-13
+#: Angles are sorted into so many buckets a radian when equal ones are looked for.
+_BUCKETS = 2.0**36
 #: A phase gate on k wires is made of 2^k - 1 rotations; wider ones are not looked for.
 MAX_LEGS = 8
 
@@ -37,12 +44,16 @@ class _Index:
     alone: dict[int, list[int]]
 
 
-def make_whole(items: Items) -> int:
+def make_whole(items: Items, banned: NDArray[np.bool_]) -> int:
     """Replace sets of rotations by the multi-controlled phases that they make up, and drop those that cancel.
 
     MCP(t) on k wires is the product of rotations by +-t/2^(k-1) about all products of their letters. It takes the
     place of those on two wires and more if all are there, in the same runs of commuting legs; those on one wire are made
     up for.
+
+    Args:
+        items: changed in place.
+        banned: (items,) old items that must stay as they are.
 
     Returns:
         How many sets were replaced.
@@ -51,7 +62,7 @@ def make_whole(items: Items) -> int:
 
     if not ((items.kind[: items.count] == ROTATION) & (items.width[: items.count] > 1)).any():
         return 0
-    index = _index(items)
+    index = _index(items, banned)
     finder = _Finder(items, index)
     finder.find_phases()
     finder.settle()
@@ -59,7 +70,7 @@ def make_whole(items: Items) -> int:
     return finder.done
 
 
-def _index(items: Items) -> _Index:
+def _index(items: Items, banned: NDArray[np.bool_]) -> _Index:
     from distq.rewrite._items_kernel import DEAD, PHASE, ROTATION
 
     alive = np.flatnonzero(items.kind[: items.count] != DEAD)
@@ -87,7 +98,9 @@ def _index(items: Items) -> _Index:
     sign: dict[tuple[int, int], int] = {}
     leg_sign: dict[tuple[int, int], int] = {}
     alone: dict[int, list[int]] = defaultdict(list)
-    wanted = ((kind == ROTATION) | ((kind == PHASE) & (width <= MAX_LEGS)) & (width > 0)).nonzero()[0]
+    free = np.append(~banned, np.ones(items.count - len(banned), np.bool_))[item]
+    usable = free & ((kind == ROTATION) | ((kind == PHASE) & (width <= MAX_LEGS)))
+    wanted = np.flatnonzero(usable & _matters(items, item, run, usable, (kind == ROTATION) & (width > 2)))
     columns = (item, run, width, np.sign(signed), flip)
     for i, r, k, s, f in zip(*(c[wanted].tolist() for c in columns)):
         if k > 1:
@@ -106,6 +119,26 @@ def _index(items: Items) -> _Index:
     )
 
 
+def _matters(
+    items: Items, item: Int64, run: Int64, usable: NDArray[np.bool_], wide: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(legs,) whether the item of a leg can be part of a phase, or cancel another."""
+    below = np.zeros(int(run.max(initial=-1)) + 1, np.bool_)
+    below[run[wide & usable]] = True
+    outside = np.bincount(item, ~below[run], items.count) > 0
+    # Equal sums: the same runs and the same angle.
+    mixed = np.random.default_rng(0).integers(0, 2**62, len(below), dtype=np.uint64)
+    name = np.zeros(items.count, np.uint64)
+    np.add.at(name, item[usable], mixed[run[usable]])
+    angle = np.abs(items.angle[: items.count])
+    name += (np.where(np.isfinite(angle), angle, 0.0) * 2**30).round().astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    several = np.unique(item[usable & (items.width[item] > 1)])
+    _, inverse, count = np.unique(name[several], return_inverse=True, return_counts=True)
+    again = np.zeros(items.count, np.bool_)
+    again[several] = count[inverse] > 1
+    return (~outside | again)[item]
+
+
 def _flips(wire: Int64, letter: Int64, pauli: np.ndarray) -> Int64:
     """(legs,) -1 where the letter has been turned round by Paulis before it on its wire, an odd number of times."""
     result = np.ones(len(wire), np.int64)
@@ -122,6 +155,11 @@ def _flips(wire: Int64, letter: Int64, pauli: np.ndarray) -> Int64:
         odd = np.repeat(before % 2 == 1, np.diff(np.append(starts, len(wire))))
         result[odd & (letter == axis)] *= -1
     return result
+
+
+def _spanning(lows: Int64, highs: Int64, key: int) -> int:
+    """How many intervals hold a time."""
+    return int(np.searchsorted(lows, key) - np.searchsorted(highs, key))
 
 
 class _Finder:
@@ -181,9 +219,11 @@ class _Finder:
                         rank = (self._find(i) != group, abs(int(self.items.key[i] - self.items.key[widest])), i)
                         if best is None or rank < best[0]:
                             best = rank, (i, value, extra)
-                if best is None:
-                    return
-                chosen[subset] = best[1]
+                if best is not None:
+                    chosen[subset] = best[1]
+        # Those that lack are made up for, too, if gates become fewer by it.
+        if 2 * len(chosen) <= 2 ** len(runs) - len(runs):
+            return
         signs = self._signs(runs, {s: v > 0 for s, (_, v, _) in chosen.items()})
         if signs is not None:
             self._replace(widest, base, abs(angle), signs, chosen)
@@ -192,19 +232,16 @@ class _Finder:
     def _signs(runs: tuple[int, ...], positive: dict[tuple[int, ...], bool]) -> tuple[int, dict[int, int]] | None:
         """(sign of the phase, sign of each letter): subset S has the sign (-1)^(|S|+1) times all of these."""
         best = None
-        for total in (1, -1):
-            for lead in (1, -1):
-                sign = {runs[0]: lead}
-                for r in runs[1:]:
-                    sign[r] = -total * lead * (1 if positive[runs[0], r] else -1)
-                fits = True
-                for subset, above in positive.items():
-                    product = total if len(subset) % 2 else -total
-                    for r in subset:
-                        product *= sign[r]
-                    fits &= (product > 0) == above
-                if fits and (best is None or sum(sign.values()) > sum(best[1].values())):
-                    best = total, sign
+        for pattern in product((1, -1), repeat=len(runs)):
+            sign = dict(zip(runs, pattern))
+            # The widest is always there and gives the sign of the phase.
+            total = (1 if positive[runs] else -1) * (1 if len(runs) % 2 else -1) * prod(pattern)
+            fits = all(
+                (total * (1 if len(subset) % 2 else -1) * prod(sign[r] for r in subset) > 0) == above
+                for subset, above in positive.items()
+            )
+            if fits and (best is None or sum(pattern) > sum(best[1].values())):
+                best = total, sign
         return best
 
     def _replace(
@@ -243,6 +280,11 @@ class _Finder:
         for r, value in owed.items():
             if value != 0.0:
                 self.owed.append((r, widest, base, value))
+        for size in range(2, len(runs)):
+            for subset in combinations(runs, size):
+                if subset not in chosen:
+                    value = -total * (1 if size % 2 else -1) * prod(sign[r] for r in subset) * angle
+                    self._add(widest, subset, base, value)
         self.done += 1
 
     # -- rotations of one wire -------------------------------------------------------------------------------------
@@ -251,94 +293,110 @@ class _Finder:
         """Add the rotations of one wire that phases lack, to some that stand in the same block if there are any."""
         if not self.owed:
             return
-        first, last = self._extent()
+        low, high, cover = self._extents()
         items = self.items
         for r, owner, base, value in self.owed:
             wire = self.index.wire[r]
-            group = self._find(owner)
-            low, high = first.get((group, wire), -1), last.get((group, wire), -1)
+            spot = self._find(owner), wire
             for i in self.index.alone.get(r, ()):
-                if items.kind[i] != self.ROTATION or items.base[i] != base or not low < items.key[i] < high:
+                key = int(items.key[i])
+                if items.kind[i] != self.ROTATION or items.base[i] != base or self._find(i) not in (spot[0], i):
                     continue
-                if self._find(i) not in (group, i):
-                    continue
-                value += self.index.sign[i, r] * float(items.angle[i])
-                items.kind[i] = self.DEAD
-                self._unite(owner, i)
+                # It belongs to this block, and to no other, if it stands between gates that this one replaces.
+                if low.get(spot, key) < key < high.get(spot, key) and cover[wire](key) == 1:
+                    value += self.index.sign[i, r] * float(items.angle[i])
+                    items.kind[i] = self.DEAD
+                    self._unite(owner, i)
+                    spot = self._find(owner), wire
             if abs(value) > 1e-15:
-                self._add_rotation(owner, wire, self.index.letter[r] * self.index.leg_sign[owner, r], base, value)
+                self._add(owner, (r,), base, value)
 
-    def _extent(self) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], int]]:
-        """For (group, wire) the first and the last time of an old gate on two or more wires that is replaced."""
+    def _extents(
+        self,
+    ) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], int], dict[int, Callable[[int], int]]]:
+        """For (group, wire) the first and the last time of a gate replaced; for a wire how many groups span a time."""
         items = self.items
-        first: dict[tuple[int, int], int] = {}
-        last: dict[tuple[int, int], int] = {}
-        owners = {self._find(o) for _, o, _, _ in self.owed}
-        root = items.parent[: items.original].copy()
-        while True:
-            above = items.parent[root]
-            if (above == root).all():
-                break
-            root = above
         item, wire = items.old_legs
-        wanted = np.isin(root[item], list(owners)) & (items.old_width[item] > 1)
-        for i, g, w in zip(item[wanted].tolist(), root[item[wanted]].tolist(), wire[wanted].tolist()):
-            key = int(items.key[i])
-            first[g, w] = min(first.get((g, w), key), key)
-            last[g, w] = max(last.get((g, w), key), key)
-        return first, last
+        root = items.roots()[item]
+        size = np.bincount(items.roots(), minlength=items.count)
+        wanted = (size[root] > 1) & (items.old_width[item] > 1)
+        key, root, wire = items.key[item[wanted]], root[wanted], wire[wanted]
+        spot = root * items.circuit.num_qubits + wire
+        order = np.lexsort((key, spot))
+        key, spot = key[order], spot[order]
+        begins = np.append(True, spot[1:] != spot[:-1]) if len(spot) else np.zeros(0, np.bool_)
+        lows, highs, spot = key[begins], key[np.append(begins[1:], True)] if len(key) else key, spot[begins]
+        group, wire = np.divmod(spot, items.circuit.num_qubits)
+        names = list(zip(group.tolist(), wire.tolist()))
+        cover = {}
+        for w in {self.index.wire[r] for r, _, _, _ in self.owed}:
+            here = wire == w
+            cover[w] = partial(_spanning, np.sort(lows[here]), np.sort(highs[here]))
+        return dict(zip(names, lows.tolist())), dict(zip(names, highs.tolist())), cover
 
-    def _add_rotation(self, owner: int, wire: int, letter: int, base: int, angle: float) -> None:
-        items = self.items
-        items.reserve(1, 1)
-        i, leg = items.count, items.pins
+    def _add(self, owner: int, runs: tuple[int, ...], base: int, angle: float) -> None:
+        """A new rotation about the plain letters of some runs of an item, where that item stands."""
+        items, index = self.items, self.index
+        items.reserve(1024 if items.count == len(items.kind) else 0, 1024 if items.pins + 16 > len(items.legs[0]) else 0)
+        i = items.count
         items.count += 1
-        items.pins += 1
         items.kind[i] = self.ROTATION
         items.row[i] = items.row[owner]
         items.base[i] = base
-        items.angle[i] = angle
-        items.first[i] = leg
+        items.first[i] = items.pins
         items.key[i] = items.key[owner]
-        items.width[i] = 1
+        items.width[i] = len(runs)
         items.parent[i] = self._find(owner)
-        for column, value in zip(items.legs, (i, wire, letter, 0, -1, -1, -1)):
-            column[leg] = value
+        for k, r in enumerate(runs):
+            leg = items.pins
+            items.pins += 1
+            flip = index.leg_sign[owner, r]
+            angle *= flip
+            following = leg + 1 if k + 1 < len(runs) else -1
+            for column, value in zip(items.legs, (i, index.wire[r], index.letter[r], 0, following, -1, -1)):
+                column[leg] = value
+            index.sign[i, r] = index.leg_sign[i, r] = flip
+        items.angle[i] = angle
+        if len(runs) > 1:
+            index.runs[i] = runs
+            self.by_runs[runs].append(i)
 
     # -- what cancels ----------------------------------------------------------------------------------------------
 
     def cancel(self) -> None:
         """Rotations, and phases, in the same runs whose angles add up to nothing."""
-        items = self.items
+        items, sign = self.items, self.index.sign
         for runs, members in self.by_runs.items():
             if len(members) < 2:
                 continue
-            waiting: dict[tuple[object, ...], list[int]] = defaultdict(list)
+            waiting: dict[tuple[Any, ...], list[tuple[int, float]]] = defaultdict(list)
             for i in sorted(members, key=lambda i: int(items.key[i])):
                 kind = items.kind[i]
                 if kind == self.DEAD:
                     continue
-                signs = tuple(self.index.sign[i, r] for r in runs)
                 value = float(items.angle[i])
-                name: tuple[object, ...] = (int(items.base[i]), signs)
+                signs = tuple(sign[i, r] for r in runs)
                 if kind == self.ROTATION:
-                    value *= int(np.prod(signs))
-                    name = (int(items.base[i]),)
-                for j in waiting[name]:
-                    other = float(items.angle[j])
-                    if kind == self.ROTATION:
-                        other *= int(np.prod([self.index.sign[j, r] for r in runs]))
-                    total = value + other
-                    if kind == self.PHASE and items.base[i] < 0:
-                        total = float(np.remainder(total + np.pi, 2 * np.pi) - np.pi)
-                    if abs(total) <= _EQUAL * abs(value):
-                        items.kind[i] = items.kind[j] = self.DEAD
-                        self._unite(i, j)
-                        waiting[name].remove(j)
+                    value *= prod(signs)
+                    signs = ()
+                bucket = round(abs(value) * _BUCKETS)
+                base = int(items.base[i])
+                for k in (bucket, bucket - 1, bucket + 1):
+                    found = waiting[base, signs, k] if (base, signs, k) in waiting else []
+                    match = next((m for m in found if self._is_nothing(value + m[1], value, kind, base)), None)
+                    if match is not None:
+                        found.remove(match)
+                        items.kind[i] = items.kind[match[0]] = self.DEAD
+                        self._unite(i, match[0])
                         self.done += 1
                         break
                 else:
-                    waiting[name].append(i)
+                    waiting[base, signs, bucket].append((i, value))
+
+    def _is_nothing(self, total: float, value: float, kind: int, base: int) -> bool:
+        if kind == self.PHASE and base < 0:
+            total = float(np.remainder(total + np.pi, 2 * np.pi) - np.pi)
+        return abs(total) <= _EQUAL * abs(value)
 
     # -- groups ----------------------------------------------------------------------------------------------------
 
