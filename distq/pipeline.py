@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ def compile(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    without: Collection[str] = (),
     verify: str = "symbolic",
     progress: Callable[[str], None] | None = None,
 ) -> CompiledProgram:
@@ -51,6 +52,7 @@ def compile(
         initial_homes: "free", or the module of some qubits at the start.
         final_homes: "free", "same" (where they began), or the module of some qubits at the end.
         pins: qubits that stay in a module all the time.
+        without: techniques that are switched off, by name (`distq.rewrite.passes.TECHNIQUES`).
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         progress: is called with the name of each stage as it begins.
 
@@ -66,10 +68,12 @@ def compile(
     from distq.network.presets import resolve
     from distq.program.compiled import CompiledProgram
     from distq.rewrite.merge import merge_one_qubit
+    from distq.rewrite.passes import enabled, rewrite
     from distq.schedule.asap import asap
 
     _one_of("effort", effort, EFFORTS)
     _one_of("verify", verify, VERIFY_METHODS)
+    techniques = enabled(without)
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
@@ -77,11 +81,12 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     with clock("normalise"):
-        merged = merge_one_qubit(logical)
+        rewritten = rewrite(logical, techniques)
+        merged = merge_one_qubit(rewritten)
     plan = make_plan(
         merged,
         network,
-        raw=logical,
+        raw=rewritten,
         effort=effort,
         seed=seed,
         partitioner=partitioner,
@@ -99,6 +104,7 @@ def compile(
         "effort": effort,
         "partitioner": plan.placement.partitioner,
         "seed": seed,
+        "techniques": list(techniques),
         "reproducible": True,
         "seconds": clock.seconds,
     }

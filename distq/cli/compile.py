@@ -9,6 +9,7 @@ import click
 
 from distq.cli.common import DistqCommand, print_json, progress
 from distq.pipeline import EFFORTS, VERIFY_METHODS
+from distq.rewrite.passes import TECHNIQUES
 
 
 @click.command("compile", cls=DistqCommand, short_help="Compile a circuit for a network and verify the program.")
@@ -49,6 +50,12 @@ from distq.pipeline import EFFORTS, VERIFY_METHODS
     help="Keep a qubit in a module all the time; may be repeated.",
 )
 @click.option(
+    "--without",
+    multiple=True,
+    metavar="NAME",
+    help=f"Switch a technique off; may be repeated: {', '.join(TECHNIQUES)}.",
+)
+@click.option(
     "--verify",
     "check",
     type=click.Choice(VERIFY_METHODS),
@@ -72,6 +79,7 @@ def command(
     initial_homes: str | None,
     final_homes: str | None,
     pinned: tuple[str, ...],
+    without: tuple[str, ...],
     check: str,
     as_json: bool,
     force: bool,
@@ -109,6 +117,7 @@ def command(
             initial_homes=homes("--initial-homes", initial_homes, ("free",), source, target),
             final_homes=homes("--final-homes", final_homes, ("free", "same"), source, target),
             pins=pins("--pin", pinned, source, target) or None,
+            without=without,
             verify=check,
             progress=show,
         )
