@@ -36,7 +36,8 @@ def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None
         )
     if graph is None:
         raise UsageError("the cost of a Placement needs the packets it belongs to: cost(placement, network, graph)")
-    return int(packet_costs(x, span_cost(network), graph).sum())
+    span = span_cost(network)
+    return int(packet_costs(x, span, graph).sum() + parity_costs(x, span, graph).sum())
 
 
 def packet_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> NDArray[np.int64]:
@@ -48,10 +49,17 @@ def packet_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> ND
         [
             placement.homes[before],
             placement.homes[before + 1],
-            placement.sites[graph.leg_node()],
+            placement.sites_of_legs(graph),
         ]
     )
     return span.of_sets(owner, module, graph.num_packets)
+
+
+def parity_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> NDArray[np.int64]:
+    """(M,) estimated ebits of collecting the parity of each gate from the sites of its legs; 0 for other gates."""
+    node = graph.leg_node()
+    legs = graph.node_parity[node]
+    return span.of_sets(node[legs], placement.sites_of_legs(graph)[legs], graph.num_nodes)
 
 
 def ebits_per_link(plan: Plan) -> NDArray[np.int64]:

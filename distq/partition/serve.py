@@ -53,7 +53,10 @@ def modest(
     if not any(limited):
         return None
     modules = tuple(replace(m, comm=min(1, m.comm)) if m.comm is not None else m for m in network.modules)
-    home = placement.homes[graph.leg_packet[graph.node_offsets[:-1]] + graph.leg_qubit[graph.node_offsets[:-1]]]
-    start = replace(placement, sites=home.astype(np.int32))
+    home = placement.homes[graph.leg_packet + graph.leg_qubit].astype(np.int32)
+    sites = home[graph.node_offsets[:-1]]
+    node = graph.leg_node()
+    start = replace(placement, sites=sites, leg_sites=np.where(graph.node_parity[node], home, sites[node]))
     found = refine_sites(graph, replace(network, modules=modules), start, effort=effort, seed=seed)
-    return None if np.array_equal(found.sites, placement.sites) else found
+    same = np.array_equal(found.sites_of_legs(graph), placement.sites_of_legs(graph))
+    return None if same and np.array_equal(found.sites, placement.sites) else found
