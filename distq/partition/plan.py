@@ -67,6 +67,12 @@ class Step(IntEnum):
     PARK = 7
     #: a, b = qubits in linked modules: they exchange homes by three cat-entangled CX. Three ebits.
     EXCHANGE = 6
+    #: a = node (a parity gate), b, c = linked modules: the parity of the node's legs in b (`Plan.leg_sites`) and of
+    #: what b holds for this node passes to c, which holds it until it passes it on or carries out the node; b holds
+    #: nothing of it any more. One ebit.
+    GATHER = 8
+    #: The same; what c holds for this node already is added to it. One ebit.
+    MERGE = 9
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Plan:
         initial_homes: (n,) module of each wire at the start.
         final_homes: (n,) module of each wire at the end.
         kind, a, b, c: columns of the step table.
+        leg_sites: (L,) module at which each leg enters its gate; it differs from the module of the NODE step only for
+            parity gates with GATHER or MERGE steps. None: it differs nowhere.
     """
 
     circuit: LogicalCircuit
@@ -93,3 +101,4 @@ class Plan:
     a: Int32
     b: Int32
     c: Int32
+    leg_sites: Int32 | None = None
