@@ -140,7 +140,7 @@ class _Orderer(Collectors):
         while s < end and self.segment_packet[s] == packet:
             for node in self.segment_nodes[s]:
                 if not self.local[node]:
-                    site = self.leg_site(node, q)
+                    site = self.leg_site(node, q) if node in self.spread else self.site[node]
                     need[site] = need.get(site, 0) + 1
             s += 1
         self.need[q] = need
@@ -182,9 +182,10 @@ class _Orderer(Collectors):
         """Carry out a node in a module where everything it needs is."""
         self.steps.append((Step.NODE, node, site, 0))
         self.done[node] = 1
+        sites = self.spread.get(node)
         for q in self.legs[node]:
             if not self.local[node]:
-                self.use(q, self.leg_site(node, q))
+                self.use(q, site if sites is None else sites[q])
             s = self.segment[q]
             self.segment_left[s] -= 1
             if self.segment_left[s] == 0:

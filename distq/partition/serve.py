@@ -68,3 +68,17 @@ def modest(
     found = refine_sites(graph, replace(network, modules=modules), start, effort=effort, seed=seed)
     same = np.array_equal(found.sites_of_legs(graph), placement.sites_of_legs(graph))
     return None if same and np.array_equal(found.sites, placement.sites) else found
+
+
+def scattered(graph: PacketGraph, network: Network, placement: Placement) -> Placement | None:
+    """The same homes and sites, but every leg of a wide parity gate at the home of its qubit.
+
+    Such gates need no copies and no communication qubits but those that pass the parity on. None if no module has a
+    limit, or if nothing would change.
+    """
+    if all(m.comm is None for m in network.modules):
+        return None
+    before = placement.sites_of_legs(graph)
+    home = placement.homes[graph.leg_packet + graph.leg_qubit]
+    legs = np.where(graph.node_parity[graph.leg_node()], home, before).astype(np.int32)
+    return None if np.array_equal(legs, before) else replace(placement, leg_sites=legs)
