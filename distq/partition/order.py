@@ -159,7 +159,8 @@ class _Orderer(Collectors):
             if self.done[node]:
                 continue
             if self.local[node]:
-                self.execute(node, self.home[self.legs[node][0]])
+                self.site[node] = self.home[self.legs[node][0]]
+                self.execute(node, self.site[node])
                 continue
             site = self.site[node]
             if node in self.spread:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from distq.partition.collect import ParityTree, parity_tree
 from distq.partition.order_moves import Movers
 from distq.partition.packets import PacketGraph
-from distq.partition.plan import Step
+from distq.partition.plan import Placement, Step
 
 Int32 = NDArray[np.int32]
 
@@ -25,6 +25,30 @@ class Collectors(Movers):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.trees: dict[tuple[Any, ...], ParityTree | None] = {}
+        self.leave_at_home(args[1], args[3])
+
+    def leave_at_home(self, graph: PacketGraph, placement: Placement) -> None:
+        """Where a parity gate has more copies than its modules have room for, all its legs stay at home instead."""
+        before = placement.homes[graph.leg_packet + graph.leg_qubit]
+        after = placement.homes[graph.leg_packet + graph.leg_qubit + 1]
+        sites = self.leg_sites(graph)
+        away = (sites != before) & (sites != after) & graph.node_parity[graph.leg_node()]
+        for node in np.unique(graph.leg_node()[away]).tolist():
+            legs = slice(graph.node_offsets[node], graph.node_offsets[node + 1])
+            room = self.comm.copy()
+            for m in sites[legs][away[legs]].tolist():
+                room[m] -= 1
+            if min(room) >= 0 and (node not in self.spread or self.tree(node, room) is not None):
+                continue
+            self.put(node, dict(zip(self.legs[node], before[legs].tolist())))
+
+    def put(self, node: int, sites: dict[int, int]) -> None:
+        """Note where the legs of a node enter it."""
+        if len(set(sites.values())) == 1:
+            self.spread.pop(node, None)
+            self.site[node] = next(iter(sites.values()))
+        else:
+            self.spread[node] = sites
 
     def tree(self, node: int, room: list[int]) -> ParityTree | None:
         """The tree for a parity gate, given the communication qubits that it may use."""
@@ -107,11 +131,7 @@ class Collectors(Movers):
                 del need[old]
                 if old in self.copies[q]:
                     self.drop_if_useless(q, old)
-        if len(set(sites.values())) == 1:
-            self.spread.pop(node, None)
-            self.site[node] = next(iter(sites.values()))
-        else:
-            self.spread[node] = sites
+        self.put(node, sites)
 
     def leg_sites(self, graph: PacketGraph) -> Int32:
         """(L,) where the legs entered their nodes."""

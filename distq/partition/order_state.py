@@ -69,9 +69,10 @@ class OrderState:
             leg_sites = placement.leg_sites.tolist()
             for node in np.flatnonzero(graph.node_parity).tolist():
                 there = leg_sites[offsets[node] : offsets[node + 1]]
-                self.site[node] = there[0] if len(set(there)) == 1 else self.site[node]
                 if len(set(there)) > 1:
                     self.spread[node] = dict(zip(self.legs[node], there))
+                else:
+                    self.site[node] = there[0]
         self.done = bytearray(graph.num_nodes)
         # Segments and packets.
         self.segment_nodes: list[list[int]] = [[] for _ in range(graph.num_segments)]
