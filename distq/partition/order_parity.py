@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from distq.circuit.logical import LogicalCircuit
+from distq.network.model import Network
 from distq.partition.collect import ParityTree, parity_tree
 from distq.partition.order_moves import Movers
 from distq.partition.packets import PacketGraph
@@ -22,10 +22,10 @@ class Collectors(Movers):
     `NODE`, and copies of its legs may come just before.
     """
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.trees: dict[tuple[Any, ...], ParityTree | None] = {}
-        self.leave_at_home(args[1], args[3])
+    def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> None:
+        super().__init__(circuit, graph, network, placement)
+        self.trees: dict[tuple[int, ...], ParityTree | None] = {}
+        self.leave_at_home(graph, placement)
 
     def leave_at_home(self, graph: PacketGraph, placement: Placement) -> None:
         """Where a parity gate has more copies than its modules have room for, all its legs stay at home instead."""

@@ -95,7 +95,7 @@ def test_modes_of_span_cost():
 def test_kernel_energy_is_the_cost(seed, kind, k, comm):
     """After thousands of incremental moves the energy is that of a recount, and that of cost()."""
     n = 8
-    circuit = random_circuit(n, 30, seed, local=0.1)
+    circuit = random_circuit(n, 30, seed, widest=3 + seed % 4, local=0.1)
     graph = build_packets(circuit)
     network = network_of(kind, k, -(-n // k) + 1, comm)
     problem = make_problem(circuit, graph, network, seed=seed)
@@ -124,7 +124,7 @@ def test_kernel_tracks_energy_exactly():
     from distq.partition.static_kernel import anneal_static
 
     for kind, k in (("all", 3), ("ring", 5), ("line", 11)):
-        circuit = random_circuit(12, 60, k)
+        circuit = random_circuit(12, 60, k, widest=k)
         problem = make_problem(circuit, build_packets(circuit), network_of(kind, k, 5, 1))
         search = StaticSearch(problem)
         search.load(contiguous(problem))
