@@ -28,6 +28,7 @@ SMALL: tuple[dict[str, Any], ...] = (
     {"features": FEATURES, "qubits": (2, 4), "gates": (4, 12)},
     {"features": ("clifford", "swap"), "qubits": (3, 6), "gates": (8, 20)},
     {"features": ("standard", "clifford", "measure", "conditional"), "qubits": (2, 4), "gates": (5, 12)},
+    {"features": ("standard", "pauli"), "qubits": (3, 6), "gates": (3, 8)},
 )
 
 

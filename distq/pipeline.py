@@ -141,7 +141,7 @@ def make_plan(
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, place
-    from distq.partition.serve import modest, unservable
+    from distq.partition.serve import modest, scattered, unservable
 
     clock = clock or _Clock(None)
     options: dict[str, Any] = {
@@ -167,7 +167,8 @@ def make_plan(
         if partitioner == "auto":
             moving = improve_dynamic(make_problem(circuit, graph, network, **options), placement)
             simple = modest(graph, network, placement, effort=effort, seed=seed)
-            candidates += [other for other in (moving, simple) if other is not None and other is not placement]
+            apart = scattered(graph, network, placement)
+            candidates += [other for other in (moving, simple, apart) if other is not None and other is not placement]
     with clock("order"):
         plans = [order(circuit, graph, network, candidates[0])]
         for candidate in candidates[1:]:

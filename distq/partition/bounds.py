@@ -62,8 +62,8 @@ def homes_bound(graph: PacketGraph, network: Network, placement: Placement) -> B
 
 def _cut(hypergraph: Hypergraph, before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
     """Packets that must span both sides of a cut, sites chosen best: sides 0 and 1 instead of modules."""
-    nets = hypergraph.net_packet
+    nets, full = hypergraph.packets, hypergraph.without_home
     free = np.full(2, UNLIMITED, np.int64)
-    cut = min_cut_sites(hypergraph, before[nets].astype(np.int32), after[nets].astype(np.int32), (0, 1), free)
+    cut = min_cut_sites(hypergraph, full(before[nets]), full(after[nets]), (0, 1), free)
     assert cut is not None
     return cut.value + int(np.count_nonzero(before != after))

@@ -74,12 +74,14 @@ def interactions(problem: PartitionProblem) -> tuple[Int32, Int32, NDArray[Any]]
     Merged nodes count once: ten gates between the same two packets cost no more than one.
     """
     nodes, graph = problem.hypergraph.nodes, problem.graph
-    qubit = graph.packet_qubit[nodes.packets]
-    arity = np.diff(nodes.offsets)
+    packets, net = nodes.legs.T
+    qubit = graph.packet_qubit[np.concatenate([nodes.plain_packets, packets])]
+    arity = np.concatenate([np.diff(nodes.offsets[: nodes.num_plain + 1]), np.unique(net, return_counts=True)[1]])
+    first = np.cumsum(arity) - arity
     n = problem.num_qubits
     keys, values = [], []
     for width in np.unique(arity).tolist():
-        rows = qubit[nodes.offsets[:-1][arity == width][:, None] + np.arange(width)].astype(np.int64)
+        rows = qubit[first[arity == width][:, None] + np.arange(width)].astype(np.int64)
         for i in range(width):
             for j in range(width):
                 if i != j:

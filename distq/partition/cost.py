@@ -13,14 +13,17 @@ from distq.partition.steiner import SpanCost, span_cost
 
 #: Ebits of an exchange of two homes (three cat-entangled CX).
 EXCHANGE_EBITS = 3
+#: Steps that consume one ebit, on the link between the modules in columns b and c.
+ONE_PAIR = (Step.FETCH, Step.GATHER, Step.MERGE)
 
 
 def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None) -> int:
     """Ebits of a plan, or the estimate for a placement [ebits].
 
-    For a plan it is the count: one for each FETCH, three for each EXCHANGE. For a placement it is the sum over
-    packets of the Steiner tree of the modules in which the packet must be present. Both agree on complete networks
-    with unlimited communication qubits; else the count of a plan may be higher.
+    For a plan it is the count: one for each FETCH, GATHER and MERGE, three for each EXCHANGE. For a placement it is
+    the sum over packets of the Steiner tree of the modules in which the packet must be present, and over parity gates
+    of that of the sites of their legs. Both agree on complete networks with unlimited communication qubits; else the
+    count of a plan may be higher.
 
     Args:
         x: a plan or a placement.
@@ -31,12 +34,12 @@ def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None
         UsageError: a placement came without its graph.
     """
     if isinstance(x, Plan):
-        return int(np.count_nonzero(x.kind == Step.FETCH)) + EXCHANGE_EBITS * int(
-            np.count_nonzero(x.kind == Step.EXCHANGE)
-        )
+        pairs = np.count_nonzero(np.isin(x.kind, ONE_PAIR))
+        return int(pairs) + EXCHANGE_EBITS * int(np.count_nonzero(x.kind == Step.EXCHANGE))
     if graph is None:
         raise UsageError("the cost of a Placement needs the packets it belongs to: cost(placement, network, graph)")
-    return int(packet_costs(x, span_cost(network), graph).sum())
+    span = span_cost(network)
+    return int(packet_costs(x, span, graph).sum() + parity_costs(x, span, graph).sum())
 
 
 def packet_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> NDArray[np.int64]:
@@ -48,18 +51,25 @@ def packet_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> ND
         [
             placement.homes[before],
             placement.homes[before + 1],
-            placement.sites[graph.leg_node()],
+            placement.sites_of_legs(graph),
         ]
     )
     return span.of_sets(owner, module, graph.num_packets)
+
+
+def parity_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> NDArray[np.int64]:
+    """(M,) estimated ebits of collecting the parity of each gate from the sites of its legs; 0 for other gates."""
+    node = graph.leg_node()
+    legs = graph.node_parity[node]
+    return span.of_sets(node[legs], placement.sites_of_legs(graph)[legs], graph.num_nodes)
 
 
 def ebits_per_link(plan: Plan) -> NDArray[np.int64]:
     """(number of links,) ebits that the plan consumes on each link of its network [ebits]."""
     network = plan.network
     total = np.zeros(len(network.links), np.int64)
-    fetch = plan.kind == Step.FETCH
-    np.add.at(total, network.link_of[plan.b[fetch], plan.c[fetch]], 1)
+    pair = np.isin(plan.kind, ONE_PAIR)
+    np.add.at(total, network.link_of[plan.b[pair], plan.c[pair]], 1)
     exchange = plan.kind == Step.EXCHANGE
     if exchange.any():
         a, b = exchange_modules(plan)

@@ -95,13 +95,9 @@ class DynamicSearch:
         ends = placement.final_homes
         self._start_ends = (placement.homes[last] if ends is None else ends).astype(np.int32)
         self.s[at.idle_end : at.idle_end + at.num_qubits] = self._start_ends
-        packet = graph.junction(np.arange(graph.num_packets, dtype=np.int32))
         net_home = v[at.net_home : at.net_home + 2 * at.num_nets].reshape(-1, 2)
-        net_home[:, 0] = placement.homes[packet]
-        net_home[:, 1] = placement.homes[packet + 1]
-        sites = v[at.site : at.site + at.num_nodes]
-        chosen = nodes.of_node >= 0
-        sites[nodes.of_node[chosen]] = placement.sites[chosen]
+        net_home[:, 0], net_home[:, 1] = self.hypergraph.net_homes(graph, placement.homes)
+        v[at.site : at.site + at.num_nodes] = nodes.sites(graph, placement)
         self.energy = int(rebuild(self.s, v, at))
         self.overload = int(fill_load(self.s, v, at))
         return self.energy

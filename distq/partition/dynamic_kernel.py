@@ -21,6 +21,7 @@ from distq.partition.kernels import (
     relocate,
     settle_net,
     shift,
+    somewhere,
     undo,
     uniform,
 )
@@ -234,7 +235,10 @@ def target(s: Any, v: Any, at: Any, rng: Any, q: Any, i: Any, j: Any, a: Any) ->
                 if b != a:
                     return b
                 x = s[at.node_offsets + g] + below(rng, s[at.node_offsets + g + 1] - s[at.node_offsets + g])
-                return v[at.net_home + 2 * s[at.node_nets + x] + below(rng, 2)]
+                e = s[at.node_nets + x]
+                if v[at.net_home + 2 * e] < 0:
+                    return somewhere(s, v, at, e, rng)
+                return v[at.net_home + 2 * e + below(rng, 2)]
     return s[at.modules + below(rng, at.num_modules)]
 
 

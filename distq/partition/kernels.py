@@ -62,7 +62,7 @@ class Layout(NamedTuple):
     home: int = 0  # (n,) home of each qubit; in the dynamic search (J,) of each junction
     load: int = 0  # (k,) qubits at home in each module; in the dynamic search (k, slots)
     over: int = 0  # (1,) qubits without a place, summed over slots: dynamic search only
-    net_home: int = 0  # (E, 2) homes before and after each net
+    net_home: int = 0  # (E, 2) homes before and after each net; -1 for parity nets, which have none
     site: int = 0  # (G,)
     presence: int = 0  # (E, k) pins of each net in each module
     mask: int = 0  # (E,) modules present as bits, in mode TABLE
@@ -184,6 +184,8 @@ def lack(s: Any, v: Any, at: Any, g: Any, m: Any) -> Any:
     mute = 0
     for i in range(s[at.node_offsets + g], s[at.node_offsets + g + 1]):
         e = s[at.node_nets + i]
+        if v[at.net_home + 2 * e] < 0:
+            continue
         if v[at.net_home + 2 * e] != m and v[at.net_home + 2 * e + 1] != m:
             away += 1
             if s[at.comm + v[at.net_home + 2 * e]] == 0:
@@ -240,7 +242,7 @@ def best_site(s: Any, v: Any, at: Any, g: Any, banned: Any, start: Any) -> Any:
                 m = v[at.net_home + 2 * e + 1]
             else:
                 m = v[at.site + s[at.net_nodes + s[at.net_offsets + e] + (start + j) % width]]
-            if m != a and m != banned:
+            if m != a and m != banned and m >= 0:
                 delta = peek_node(s, v, at, g, m)
                 if delta < least:
                     best, least = m, delta
@@ -254,8 +256,9 @@ def rebuild(s: Any, v: Any, at: Any) -> Any:
     v[at.presence : at.presence + at.num_nets * k] = 0
     energy = 0
     for e in range(at.num_nets):
-        v[at.presence + e * at.k + v[at.net_home + 2 * e]] += 1
-        v[at.presence + e * at.k + v[at.net_home + 2 * e + 1]] += 1
+        if v[at.net_home + 2 * e] >= 0:
+            v[at.presence + e * at.k + v[at.net_home + 2 * e]] += 1
+            v[at.presence + e * at.k + v[at.net_home + 2 * e + 1]] += 1
         for i in range(s[at.net_offsets + e], s[at.net_offsets + e + 1]):
             v[at.presence + e * at.k + v[at.site + s[at.net_nodes + i]]] += 1
         if at.mode == COMPLETE:
@@ -279,6 +282,16 @@ def rebuild(s: Any, v: Any, at: Any) -> Any:
 
 
 @inner
+def somewhere(s: Any, v: Any, at: Any, e: Any, rng: Any) -> Any:
+    """The home before net e, or, for a parity net, the site of one of its legs."""
+    m = v[at.net_home + 2 * e]
+    if m < 0:
+        i = s[at.net_offsets + e]
+        m = v[at.site + s[at.net_nodes + i + below(rng, s[at.net_offsets + e + 1] - i)]]
+    return m
+
+
+@inner
 def relocate(s: Any, v: Any, at: Any, rng: Any, heat: Any) -> Any:
     """Try one node at the module of a random pin of one of its nets; returns the accepted change."""
     g = below(rng, at.num_nodes)
@@ -286,7 +299,9 @@ def relocate(s: Any, v: Any, at: Any, rng: Any, heat: Any) -> Any:
     e = s[at.node_nets + i]
     width = s[at.net_offsets + e + 1] - s[at.net_offsets + e]
     pick = below(rng, width + 2)
-    if pick < 2:
+    if v[at.net_home + 2 * e] < 0:
+        m = v[at.site + s[at.net_nodes + s[at.net_offsets + e] + pick % width]]
+    elif pick < 2:
         m = v[at.net_home + 2 * e + pick]
     else:
         m = v[at.site + s[at.net_nodes + s[at.net_offsets + e] + pick - 2]]
@@ -349,10 +364,11 @@ def flip_net(s: Any, v: Any, at: Any, e: Any, m: Any, rng: Any, journal: Any) ->
     if v[at.presence + e * at.k + m] > 0:
         return settle_net(s, v, at, e, m, -1, rng, journal, 0)
     # A pin without owner holds the copy open while the nodes look at it.
-    a = v[at.net_home + 2 * e]
+    a = somewhere(s, v, at, e, rng)
     v[at.presence + e * at.k + a] += 1
     first = shift(s, v, at, e, a, m, 1)
     delta, used = settle_net(s, v, at, e, -1, m, rng, journal, 0)
+    a = somewhere(s, v, at, e, rng)  # the legs of a parity net may have left
     delta += first + shift(s, v, at, e, m, a, 1)
     v[at.presence + e * at.k + a] -= 1
     return delta, used

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from distq.circuit.logical import LogicalCircuit
 from distq.errors import InfeasibleError
 from distq.network.model import Network
-from distq.partition.order_moves import Movers
+from distq.partition.order_parity import Collectors
 from distq.partition.order_state import moves_of
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Plan, Step
@@ -48,6 +48,7 @@ def order(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placeme
         a=columns[:, 1].copy(),
         b=columns[:, 2].copy(),
         c=columns[:, 3].copy(),
+        leg_sites=orderer.leg_sites(graph) if orderer.spread else None,
     )
 
 
@@ -85,7 +86,7 @@ def classical_dependencies(circuit: LogicalCircuit, graph: PacketGraph) -> tuple
     return followers, waits
 
 
-class _Orderer(Movers):
+class _Orderer(Collectors):
     """The list scheduler."""
 
     def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> None:
@@ -139,7 +140,7 @@ class _Orderer(Movers):
         while s < end and self.segment_packet[s] == packet:
             for node in self.segment_nodes[s]:
                 if not self.local[node]:
-                    site = self.site[node]
+                    site = self.leg_site(node, q) if node in self.spread else self.site[node]
                     need[site] = need.get(site, 0) + 1
             s += 1
         self.need[q] = need
@@ -158,26 +159,34 @@ class _Orderer(Movers):
             if self.done[node]:
                 continue
             if self.local[node]:
-                self.execute(node, self.home[self.legs[node][0]])
+                self.site[node] = self.home[self.legs[node][0]]
+                self.execute(node, self.site[node])
                 continue
             site = self.site[node]
-            missing = [q for q in self.legs[node] if not self.present(q, site)]
-            if not missing:
-                self.execute(node, site)
-                continue
+            if node in self.spread:
+                missing = [(q, m) for q, m in self.spread[node].items() if not self.present(q, m)]
+                if not missing and self.try_collect(node):
+                    continue
+            else:
+                missing = [(q, site) for q in self.legs[node] if not self.present(q, site)]
+                if not missing:
+                    self.execute(node, site)
+                    continue
             heappush(self.blocked, node)
-            for q in missing:
+            for q, site in missing:
                 count = self.ready_for[q].get(site, 0) + 1
                 self.ready_for[q][site] = count
                 if count >= self.need[q].get(site, 0):
                     self.bursts.append((q, site))
 
     def execute(self, node: int, site: int) -> None:
+        """Carry out a node in a module where everything it needs is."""
         self.steps.append((Step.NODE, node, site, 0))
         self.done[node] = 1
+        sites = self.spread.get(node)
         for q in self.legs[node]:
             if not self.local[node]:
-                self.use(q, site)
+                self.use(q, site if sites is None else sites[q])
             s = self.segment[q]
             self.segment_left[s] -= 1
             if self.segment_left[s] == 0:
@@ -251,27 +260,40 @@ class _Orderer(Movers):
         """Look again at the ready nodes that waited for a copy of q in `site`."""
         self.ready_for[q].pop(site, None)
         for node in reversed(self.segment_nodes[self.segment[q]]):
-            if not self.done[node] and self.wait[node] == 0 and self.site[node] == site:
+            if not self.done[node] and self.wait[node] == 0 and self.leg_site(node, q) == site:
                 self.ready.append(node)
 
     # A node whose turn it is, whatever it costs.
 
     def force(self, node: int) -> None:
-        legs, site = self.legs[node], self.site[node]
-        while not self.gather(node, site):
+        scattered = False
+        while not self.serve(node):
             if any(self.parked):
                 self.unpark()
+                continue
+            if self.parity[node] and not scattered:
+                # Every leg at the home of its qubit: no copies are needed.
+                self.set_sites(node, {q: self.home[q] for q in self.legs[node]})
+                scattered = True
                 continue
             site = self.other_site(node)
             if site < 0:
                 self.approach(node)
-                site = self.site[node]
             else:
-                self.change_site(node, site)
-        self.execute(node, site)
-        for q in legs:
+                self.set_sites(node, dict.fromkeys(self.legs[node], site))
+        for q in self.legs[node]:
+            site = self.leg_site(node, q)
             if self.segment[q] < self.segment_offsets[q + 1] and self.present(q, site):
                 self.wake(q, site)
+
+    def serve(self, node: int) -> bool:
+        """Carry out a node where it is planned, whatever copies must go for it; False if that is impossible there."""
+        if node in self.spread:
+            return self.force_collect(node)
+        if not self.gather(node, self.site[node]):
+            return False
+        self.execute(node, self.site[node])
+        return True
 
     def gather(self, node: int, site: int) -> bool:
         """Bring all legs of a node to a site; False (with nothing lost but copies) if that is impossible there."""
@@ -299,17 +321,6 @@ class _Orderer(Movers):
             if cost >= 0 and (best < 0 or cost < best_cost):
                 best, best_cost = site, cost
         return best
-
-    def change_site(self, node: int, site: int) -> None:
-        for q in self.legs[node]:
-            old, need = self.site[node], self.need[q]
-            need[site] = need.get(site, 0) + 1
-            need[old] -= 1
-            if need[old] == 0:
-                del need[old]
-                if old in self.copies[q]:
-                    self.drop_if_useless(q, old)
-        self.site[node] = site
 
     def approach(self, node: int) -> None:
         """Move the homes of two legs of a node one hop closer to each other."""

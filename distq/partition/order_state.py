@@ -62,6 +62,17 @@ class OrderState:
         self.legs = [qubits[offsets[i] : offsets[i + 1]] for i in range(graph.num_nodes)]
         self.local = graph.node_local.tolist()
         self.site = placement.sites.tolist()
+        # Parity gates that may have sites of their own for each leg, and those of them that do: by qubit.
+        self.parity = graph.node_parity.tolist()
+        self.spread: dict[int, dict[int, int]] = {}
+        if placement.leg_sites is not None:
+            leg_sites = placement.leg_sites.tolist()
+            for node in np.flatnonzero(graph.node_parity).tolist():
+                there = leg_sites[offsets[node] : offsets[node + 1]]
+                if len(set(there)) > 1:
+                    self.spread[node] = dict(zip(self.legs[node], there))
+                else:
+                    self.site[node] = there[0]
         self.done = bytearray(graph.num_nodes)
         # Segments and packets.
         self.segment_nodes: list[list[int]] = [[] for _ in range(graph.num_segments)]
@@ -107,6 +118,11 @@ class OrderState:
         """Whether a module holds a share of q."""
         return self.home[q] == module or module in self.copies[q]
 
+    def leg_site(self, node: int, q: int) -> int:
+        """The module at which the leg of q enters a node."""
+        sites = self.spread.get(node)
+        return self.site[node] if sites is None else sites[q]
+
     def drop(self, q: int, module: int) -> None:
         """Disentangle the copy of q in a module."""
         self.steps.append((Step.DROP, q, module, 0))
@@ -144,7 +160,7 @@ class OrderState:
             for node in self.segment_nodes[s]:
                 if not self.done[node]:
                     seen += 1
-                    if self.site[node] == module:
+                    if self.leg_site(node, q) == module:
                         return node
                     if seen >= _HORIZON:
                         break

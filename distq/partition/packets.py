@@ -41,6 +41,8 @@ class PacketGraph:
             its line.
         turn_rows: rows of one-qubit gates.
         turn_flips: (S+n,) True where these gates multiply to an X-type (antidiagonal) matrix.
+        node_parity: (M,) True for parity gates on three or more qubits: their legs may have sites of their own, which
+            a parity net joins.
     """
 
     num_qubits: int
@@ -57,6 +59,7 @@ class PacketGraph:
     turn_offsets: Int64
     turn_rows: Int32
     turn_flips: NDArray[np.bool_]
+    node_parity: NDArray[np.bool_]
 
     @property
     def num_nodes(self) -> int:
@@ -144,6 +147,7 @@ def build_packets(circuit: LogicalCircuit) -> PacketGraph:
         turn_offsets=turn_offsets,
         turn_rows=one[order].astype(np.int32),
         turn_flips=(flips % 2 == 1) & (ends == 0),
+        node_parity=(circuit.code[node_row] == Op.PARITY) & (arity >= 3),
     )
 
 

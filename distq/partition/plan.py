@@ -23,6 +23,9 @@ class Placement:
         homes: (J,) module of each junction, numbered as in `PacketGraph`.
         sites: (M,) module at which each node (multi-qubit gate, measurement, ...) is carried out.
         partitioner: name of the method that found it.
+        leg_sites: (L,) module at which each leg enters its gate. It differs from the node's site only for parity gates
+            on three or more qubits (`PacketGraph.node_parity`), whose parity is collected from these modules at one
+            ebit for each module but one. None: every leg at the site of its node.
         final_homes: (n,) module where each wire must end; None: the home of its last junction. It differs
             from that only for a wire without packets, which has a single junction.
         moves: (V, 3) moves of homes during the circuit, sorted: (row of the circuit before which it happens, wire,
@@ -36,6 +39,11 @@ class Placement:
     partitioner: str = ""
     final_homes: Int32 | None = None
     moves: Int32 | None = None
+    leg_sites: Int32 | None = None
+
+    def sites_of_legs(self, graph: PacketGraph) -> Int32:
+        """(L,) module at which each leg enters its gate."""
+        return self.sites[graph.leg_node()] if self.leg_sites is None else self.leg_sites
 
 
 class Step(IntEnum):
@@ -59,6 +67,12 @@ class Step(IntEnum):
     PARK = 7
     #: a, b = qubits in linked modules: they exchange homes by three cat-entangled CX. Three ebits.
     EXCHANGE = 6
+    #: a = node (a parity gate), b, c = linked modules: the parity of the node's legs in b (`Plan.leg_sites`) and of
+    #: what b holds for this node passes to c, which holds it until it passes it on or carries out the node; b holds
+    #: nothing of it any more. One ebit.
+    GATHER = 8
+    #: The same; what c holds for this node already is added to it. One ebit.
+    MERGE = 9
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,8 @@ class Plan:
         initial_homes: (n,) module of each wire at the start.
         final_homes: (n,) module of each wire at the end.
         kind, a, b, c: columns of the step table.
+        leg_sites: (L,) module at which each leg enters its gate; it differs from the module of the NODE step only for
+            parity gates with GATHER or MERGE steps. None: it differs nowhere.
     """
 
     circuit: LogicalCircuit
@@ -85,3 +101,4 @@ class Plan:
     a: Int32
     b: Int32
     c: Int32
+    leg_sites: Int32 | None = None

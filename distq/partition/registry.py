@@ -77,10 +77,10 @@ class PartitionProblem:
     @cached_property
     def net_final(self) -> Int32:
         """(E,) module in which each net of `hypergraph` must end, -1 where it is free."""
-        packet = self.hypergraph.net_packet
+        packet = self.hypergraph.packets
         qubit = self.graph.packet_qubit[packet]
         ends = (packet == last_packet(self.graph)[qubit]) & self.leaves[qubit]
-        return np.where(ends, self.final[qubit], -1).astype(np.int32)
+        return self.hypergraph.without_home(np.where(ends, self.final[qubit], -1))
 
     @cached_property
     def span(self) -> SpanCost:

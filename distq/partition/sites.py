@@ -59,11 +59,9 @@ def refine_sites(
     """
     may = np.ones(network.num_modules, bool) if allowed is None else allowed
     hypergraph = static_hypergraph(graph)
-    before = placement.homes[graph.junction(hypergraph.net_packet)]
-    after = placement.homes[graph.junction(hypergraph.net_packet) + 1]
+    before, after = hypergraph.net_homes(graph, placement.homes)
     nodes = hypergraph.nodes
-    start = np.zeros(nodes.count, np.int32)
-    start[nodes.of_node[nodes.of_node >= 0]] = placement.sites[nodes.of_node >= 0]
+    start = nodes.sites(graph, placement)
     search = SiteSearch(hypergraph, span_cost(network), network.comm_array, may)
     sites = improve_sites(search, hypergraph, before, after, start, network.comm_array, may, effort, seed)
     found = expand(graph, nodes, placement.homes, sites, placement.partitioner)
@@ -107,7 +105,8 @@ def min_cut_sites(
 
     Args:
         hypergraph: nets and merged nodes.
-        before: (E,) home before each net, in a or b.
+        before: (E,) home before each net, in a or b; -1 for parity nets, which cost an ebit if they have nodes on
+            both sides.
         after: (E,) home after each net.
         modules: (a, b).
         comm: (k,) communication qubits.
@@ -138,13 +137,18 @@ def min_cut_sites(
         return None
     sites = np.where(away_b == 0, b, a).astype(np.int32)
     open_node = (away_a > 0) & (away_b > 0)
+    open_node[nodes.num_plain :] = True
     leg = open_node[node] & (in_a | in_b)[net]
     if not leg.any():
         return Cut(sites, 0)
     weight = hypergraph.net_weight
     huge = int(weight.sum()) + 1
-    edges = hypergraph.num_nets
+    edges, virtual = hypergraph.num_nets, hypergraph.num_packet_nets
     source, sink = edges + nodes.count, edges + nodes.count + 1
+    # A parity net is an arc from a vertex that all its nodes in a reach to one that reaches all its nodes in b.
+    out = sink + 1 - virtual
+    parity = np.flatnonzero(net >= virtual)
+    nets = np.arange(virtual, edges)
     used = np.unique(net[leg])
     from_a, from_b = used[in_a[used]], used[in_b[used]]
     leg_a, leg_b = leg & in_a[net], leg & in_b[net]
@@ -152,23 +156,26 @@ def min_cut_sites(
     tail = [
         np.full(len(from_a), source), from_b, net[leg_a], node[leg_b] + edges,
         np.full(len(must_a), source), must_b + edges,
+        node[parity] + edges, nets, net[parity] + out,
     ]  # fmt: skip
     head = [
         from_a, np.full(len(from_b), sink), node[leg_a] + edges, net[leg_b],
         must_a + edges, np.full(len(must_b), sink),
+        net[parity], nets + out, node[parity] + edges,
     ]  # fmt: skip
     room = [
         weight[from_a], weight[from_b],
         np.full(int(leg_a.sum() + leg_b.sum()) + len(must_a) + len(must_b), huge),
+        np.full(len(parity), huge), weight[nets], np.full(len(parity), huge),
     ]  # fmt: skip
-    shape = (sink + 1, sink + 1)
+    shape = (edges + out, edges + out)
     arcs = (np.concatenate(tail), np.concatenate(head))
     capacity = coo_matrix((np.concatenate(room).astype(np.int32), arcs), shape=shape).tocsr()
     result = maximum_flow(capacity, source, sink)
     left = capacity - result.flow
     left.data = (left.data > 0).astype(np.int32)
     left.eliminate_zeros()
-    reached = np.zeros(sink + 1, bool)
+    reached = np.zeros(edges + out, bool)
     reached[breadth_first_order(left, source, return_predecessors=False)] = True
     sites[open_node] = np.where(reached[edges : edges + nodes.count][open_node], a, b)
     return Cut(sites, int(result.flow_value))

@@ -41,7 +41,10 @@ class SiteSearch:
         self._best = np.zeros(self.at.presence, np.int32)
 
     def set_homes(self, before: NDArray[Any], after: NDArray[Any], sites: NDArray[Any] | None = None) -> int:
-        """Start from (E,) homes of nets and sites (none: at the home of the first leg); returns the energy."""
+        """Start from (E,) homes of nets and sites (none: at the home of the first leg); returns the energy.
+
+        The homes of parity nets are -1. The first net of every merged node is that of a packet.
+        """
         from distq.partition.kernels import rebuild
 
         v, at = self.v, self.at
@@ -92,8 +95,8 @@ class StaticSearch(SiteSearch):
     def __init__(self, problem: PartitionProblem) -> None:
         self.problem = problem
         hypergraph, graph = problem.hypergraph, problem.graph
-        self._owner = graph.packet_qubit[hypergraph.net_packet]
-        last = hypergraph.net_packet == last_packet(graph)[self._owner]
+        self._owner = graph.packet_qubit[hypergraph.packets]
+        last = hypergraph.packets == last_packet(graph)[self._owner]
         # The qubit at whose home each net ends; its own qubit but for the last nets of wires that end elsewhere.
         self._end = np.where(last, problem.end_qubit[self._owner], self._owner)
         more = {
@@ -115,7 +118,7 @@ class StaticSearch(SiteSearch):
         first = problem.hypergraph.vertex_offsets[: problem.num_qubits + 1]
         net = problem.hypergraph.nets[: first[-1]]
         qubit = np.repeat(np.arange(problem.num_qubits), np.diff(first))
-        bound = (problem.net_final >= 0) | (self._end != self._owner)
+        bound = (problem.net_final[: len(self._owner)] >= 0) | (self._end != self._owner)
         slot = np.where(self._owner[net] != qubit, 1, np.where(bound[net], 0, 2))
         return {"pin_offsets": first, "pin_net": net, "pin_slot": slot}
 
@@ -124,8 +127,9 @@ class StaticSearch(SiteSearch):
         v, at = self.v, self.at
         v[at.home : at.home + at.num_qubits] = homes
         v[at.load : at.load + at.k] = np.bincount(homes, minlength=at.k)
-        final = self.problem.net_final
-        return self.set_homes(homes[self._owner].astype(np.int32), np.where(final >= 0, final, homes[self._end]), sites)
+        final = self.problem.net_final[: len(self._owner)]
+        full = self.problem.hypergraph.without_home
+        return self.set_homes(full(homes[self._owner]), full(np.where(final >= 0, final, homes[self._end])), sites)
 
     @property
     def homes(self) -> Int32:

@@ -18,6 +18,7 @@ from distq.partition.kernels import (
     relocate,
     settle_net,
     shift,
+    somewhere,
     undo,
     uniform,
 )
@@ -110,7 +111,7 @@ def propose(s: Any, v: Any, at: Any, rng: Any) -> Any:
             b = v[at.site + g]
             if b == a:
                 i = s[at.node_offsets + g] + below(rng, s[at.node_offsets + g + 1] - s[at.node_offsets + g])
-                b = v[at.net_home + 2 * (s[at.node_nets + i]) + 0]
+                b = somewhere(s, v, at, s[at.node_nets + i], rng)
     if b == a:
         b = s[at.modules + below(rng, at.num_modules)]
     if b == a or s[at.capacity + b] == 0:

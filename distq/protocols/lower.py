@@ -56,6 +56,10 @@ class _Lowering:
         self.place: dict[int, tuple[int, int, int]] = {}
         self.at: list[int] = [self.take(m, DATA) for m in self.home]
         self.copies: list[dict[int, int]] = [{} for _ in self.home]
+        #: Parities of the gate that is being collected, by module: (communication qubit, wires in it).
+        self.parities: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        self.leg_sites = None if plan.leg_sites is None else plan.leg_sites.tolist()
+        self.node_offsets = plan.graph.node_offsets.tolist()
         self.dirty: set[int] = set()
         #: Program bit of each bit version, and the received bits made from it by module.
         self.version_bit: dict[int, int] = {}
@@ -80,6 +84,8 @@ class _Lowering:
             int(Step.TURN): self.turn,
             int(Step.NODE): self.node,
             int(Step.EXCHANGE): self.exchange,
+            int(Step.GATHER): self.gather,
+            int(Step.MERGE): self.merge,
         }
         rows = zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist(), plan.c.tolist())
         for self.tag, (kind, a, b, c) in enumerate(rows):
@@ -213,17 +219,69 @@ class _Lowering:
     def gate(self, row: int, qubits: tuple[int, ...], guard: Conjunction = ()) -> None:
         first, last = self.param_offsets[row], self.param_offsets[row + 1]
         params, exprs = tuple(self.params[first:last]), tuple(self.exprs[first:last])
-        self.out.add(self.code[row], qubits, params, exprs, guard, tag=self.tag)
+        code = self.code[row]
+        if code == Op.PARITY and len(qubits) == 1:  # all of it was collected on one communication qubit
+            code = Op.RZ
+        self.out.add(code, qubits, params, exprs, guard, tag=self.tag)
 
     def node(self, node: int, module: int, _: int) -> None:
         row = int(self.plan.graph.node_row[node])
-        wires = self.qubits[self.offsets[row] : self.offsets[row + 1]]
-        qubits = tuple(self.at[q] if self.home[q] == module else self.copies[q][module] for q in wires)
+        held = self.parities.pop(module, [])
+        qubits = (*self.shares(node, module), *(share for share, _ in held))
         guard = self.conjunction(self.guard[row], module)
         if self.code[row] == Op.MEASURE:
             self.version_bit[self.bit[row]] = self.out.measure(qubits[0], module, guard, self.tag)
         else:
             self.gate(row, qubits, guard)
+        for share, wires in held:
+            self.disentangle_parity(share, module, wires)
+
+    def wires(self, node: int, module: int) -> list[int]:
+        """The wires whose legs enter a node in a module."""
+        row = int(self.plan.graph.node_row[node])
+        wires = self.qubits[self.offsets[row] : self.offsets[row + 1]]
+        if self.leg_sites is None or not self.plan.graph.node_parity[node]:
+            return wires
+        sites = self.leg_sites[self.node_offsets[node] : self.node_offsets[node + 1]]
+        return [q for q, site in zip(wires, sites) if site == module]
+
+    def shares(self, node: int, module: int) -> list[int]:
+        """The shares on which a node acts in a module."""
+        return [self.at[q] if self.home[q] == module else self.copies[q][module] for q in self.wires(node, module)]
+
+    def gather(self, node: int, here: int, there: int) -> None:
+        """The parity of legs, and of parities that are held, goes to a linked module: a cat-entangler of their sum."""
+        held = self.parities.pop(here, [])
+        sources = [*self.shares(node, here), *(share for share, _ in held)]
+        added = self.parities.setdefault(there, [])
+        a, b = self.pair(here, there)
+        for source in sources:
+            self.out.add(Op.CX, (source, a), tag=self.tag)
+        outcome = self.out.measure(a, here, tag=self.tag)
+        self.release(a)
+        self.correct(Op.X, b, there, outcome)
+        added.append((b, (*self.wires(node, here), *(q for _, wires in held for q in wires))))
+        for share, wires in held:
+            self.disentangle_parity(share, here, wires)
+
+    def merge(self, node: int, here: int, there: int) -> None:
+        """As `gather`; then what the other module held before becomes a part of what it has received."""
+        before = self.parities.pop(there)
+        self.gather(node, here, there)
+        share, wires = self.parities[there].pop()
+        for old, more in before:
+            self.out.add(Op.CX, (old, share), tag=self.tag)
+            self.disentangle_parity(old, there, more)
+            wires += more
+        self.parities[there].append((share, wires))
+
+    def disentangle_parity(self, share: int, module: int, wires: tuple[int, ...]) -> None:
+        """Remove a parity of wires; the phase goes to every one of them."""
+        self.out.add(Op.H, (share,), tag=self.tag)
+        outcome = self.out.measure(share, module, tag=self.tag)
+        self.release(share)
+        for q in wires:
+            self.correct(Op.Z, self.at[q], self.home[q], outcome)
 
     def exchange(self, p: int, q: int, _: int) -> None:
         """SWAP of two qubits in linked modules as three CX, each by a copy of its control."""

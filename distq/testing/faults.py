@@ -67,7 +67,8 @@ def mutations(
     Raises:
         UsageError: an unknown kind.
     """
-    import distq.testing.gate_faults  # noqa: F401  (registers its kinds)
+    import distq.testing.gate_faults
+    import distq.testing.parity_faults  # noqa: F401  (registers its kinds)
 
     chosen = sorted(FAULTS) if kinds is None else list(kinds)
     for kind in chosen:

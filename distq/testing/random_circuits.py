@@ -29,6 +29,7 @@ FEATURES = (
     "parameters",
     "initialize",
     "barrier",
+    "pauli",
 )
 #: All that leaves the circuit unitary.
 UNITARY_FEATURES = ("standard", "clifford", "multi", "unitary", "swap", "parameters", "barrier")
@@ -135,6 +136,7 @@ class _Writer:
         for feature, weight in (
             ("standard", 8), ("clifford", 5), ("multi", 2), ("unitary", 1), ("swap", 1), ("measure", 3),
             ("reset", 1), ("conditional", 2), ("loop", 1), ("parameters", 2), ("initialize", 1), ("barrier", 1),
+            ("pauli", 2),
         ):  # fmt: skip
             if feature in features:
                 kinds.extend([feature] * weight)
@@ -152,7 +154,7 @@ class _Writer:
         kind = self.choices.choice(self.kinds)
         if kind in ("conditional", "loop") and depth >= 2:
             kind = "clifford" if "clifford" in self.features else "standard"
-        if (kind == "multi" and len(self.qubits) < 3) or (kind == "swap" and len(self.qubits) < 2):
+        if (kind in ("multi", "pauli") and len(self.qubits) < 3) or (kind == "swap" and len(self.qubits) < 2):
             kind = "standard" if "standard" in self.features else "clifford"
         getattr(self, f"add_{kind}")(circuit, depth)
 
@@ -202,6 +204,18 @@ class _Writer:
             controls = len(qubits) - 1
             state = c.integer(0, 2**controls - 1)
             circuit.append(base.control(controls, ctrl_state=state, annotated=False), qubits)
+
+    def add_pauli(self, circuit: QuantumCircuit, depth: int) -> None:
+        """A Pauli rotation on three or more qubits."""
+        from qiskit.circuit.library import PauliEvolutionGate
+        from qiskit.quantum_info import SparsePauliOp
+
+        c = self.choices
+        qubits = self.some(c.integer(3, len(self.qubits)))
+        # Half of them ZZ...Z, which share packets.
+        letters = "Z" if c.integer(0, 1) else "ZXY"
+        label = "".join(c.choice(letters) for _ in qubits)
+        circuit.append(PauliEvolutionGate(SparsePauliOp(label), time=c.angle() / 2), qubits)
 
     def add_unitary(self, circuit: QuantumCircuit, depth: int) -> None:
         from qiskit.quantum_info import random_unitary

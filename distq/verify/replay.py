@@ -3,11 +3,15 @@
 Every physical qubit is clean (|0>), used (measured, to be reset before it is used again), half of a Bell pair, or a
 share of a strand: a strand with the value x has on each share p the value x xor f_p, where f_p is a constant and a
 set of protocol bits whose correction is still to come; the strand carries Z to the power of a set of protocol bits.
+A communication qubit may also hold the parity of several strands, with an f of its own: CX from shares, or from such
+a qubit, onto half of a Bell pair adds them up there, and the measurement of this half passes the sum to the other. A
+rotation about Z of a parity is a parity gate on its strands; measured along X it leaves a Z on every one of them.
 Statements must fit this state; what they do to the strands becomes a `Tape`, in which protocols leave no trace.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NoReturn
@@ -36,12 +40,14 @@ class Status(IntEnum):
     USED = 1
     #: Half of a Bell pair.
     BELL = 2
-    #: Half of a Bell pair onto which a share was added by a CX; its measurement makes the other half a share.
+    #: Half of a Bell pair onto which shares were added by CX; its measurement makes the other half hold their parity.
     JOINED = 3
     #: A share of a strand.
     SHARE = 4
-    #: A share after H, to be measured: disentangling.
+    #: A share or a parity after H, to be measured: disentangling.
     LEAVING = 5
+    #: The parity of several strands.
+    PARITY = 6
 
 
 @dataclass
@@ -50,8 +56,10 @@ class _Strand:
     #: Z to the power of the parity of these protocol bits is still to be corrected.
     pending: frozenset[int] = _EMPTY
     shares: set[int] = field(default_factory=set)
-    #: Bell halves onto which the strand was added and that are not measured yet.
+    #: Physical qubits that are no shares but know of it: Bell halves onto which it was added, parities, shares after H.
     joined: int = 0
+    #: Bell halves onto which it alone was added: their partners become shares.
+    coming: int = 0
     #: Measured along Z since its last gate that is not diagonal: every share is a basis state.
     classical: bool = False
     exchange: int = -1
@@ -92,7 +100,9 @@ class _Machine:
         count = files.num_physical
         self.status = [Status.CLEAN] * count
         self.partner = [-1] * count
-        #: Of shares: the strand, the constant and the bits of f.
+        #: Of JOINED, LEAVING and PARITY qubits: the strands that they know of.
+        self.parts: list[tuple[_Strand, ...]] = [()] * count
+        #: Of shares: the strand; of shares, JOINED and PARITY qubits: the constant and the bits of f.
         self.strand: list[_Strand | None] = [None] * count
         self.flip = [0] * count
         self.bits: list[frozenset[int]] = [_EMPTY] * count
@@ -157,6 +167,8 @@ class _Machine:
                 raise ReplayError(f"Half of a Bell pair is left over on {self.name(qubit)} at the end.")
             if what in (Status.JOINED, Status.LEAVING):
                 raise ReplayError(f"A protocol is left unfinished on {self.name(qubit)} at the end.")
+            if what == Status.PARITY:
+                raise ReplayError(f"{self.name(qubit)} still holds the parity of {self._labels(qubit)} at the end.")
             strand = self.strand[qubit]
             if what == Status.SHARE and files.qubit_comm[qubit] and strand is not None and not strand.classical:
                 raise ReplayError(f"{self.name(qubit)} still holds a share of qubit {strand.label} at the end.")
@@ -201,8 +213,17 @@ class _Machine:
             Status.BELL: "holds half of an unused Bell pair",
             Status.JOINED: "is waiting for the measurement of its cat-entanglement",
             Status.LEAVING: "is waiting for the measurement of its disentanglement",
+            Status.PARITY: f"holds the parity of {self._labels(qubit)}",
         }
         self.fail(f"{self.name(qubit)} {what[self.status[qubit]]}, so this statement cannot act on it")
+
+    def _labels(self, qubit: int) -> str:
+        """The strands that a JOINED, LEAVING or PARITY qubit knows of, in words."""
+        return "qubits " + ", ".join(map(str, sorted(s.label for s in self.parts[qubit])))
+
+    def _known(self, qubit: int) -> tuple[_Strand, ...]:
+        """The strands whose parity a qubit holds, which must be a share or a parity."""
+        return self.parts[qubit] if self.status[qubit] == Status.PARITY else (self._share(qubit),)
 
     def _need_settled(self, qubit: int, strand: _Strand) -> None:
         if self.bits[qubit]:
@@ -258,23 +279,11 @@ class _Machine:
 
     def _cx(self, qubits: tuple[int, ...], row: int) -> None:
         control, target = qubits
-        what = self.status[target]
-        if what in (Status.BELL, Status.CLEAN) and not self.files.guard[row]:
-            strand = self._share(control)
-            if self.files.exchange[row] >= 0:
-                self.fail("a cx of an exchange must act on two qubits of the circuit")
-            if len(strand.shares) == 1 and not strand.joined and strand.exchange < 0 and not self.bits[control]:
-                # Left over from a time with copies; the new copy shall not be a flipped one.
-                self._normalise(control, strand)
-            if what == Status.CLEAN:
-                self._add_share(strand, target, self.flip[control], self.bits[control])
-                return
-            if self.status[self.partner[target]] != Status.BELL:
-                self.fail(f"both halves of the Bell pair on {self.name(target)} are used")
-            self.status[target] = Status.JOINED
-            self.strand[target] = strand
-            self.flip[target], self.bits[target] = self.flip[control], self.bits[control]
-            strand.joined += 1
+        if not self.files.guard[row] and (
+            self.status[target] in (Status.BELL, Status.CLEAN, Status.JOINED, Status.PARITY)
+            or (self.status[target] == Status.SHARE and self.files.qubit_comm[target])
+        ):
+            self._add_up(control, target, row)
             return
         first, second = self._share(control), self._share(target)
         if first is second:
@@ -287,8 +296,64 @@ class _Machine:
         guard = self._guard(row)
         second.classical = False
         self._put(second, Row.TURN, _H, -1)
-        self._diagonal(Row.MCP, ((control, first), (target, second)), 3.141592653589793, guard)
+        self._diagonal(Row.MCP, ((control, (first,)), (target, (second,))), 3.141592653589793, guard)
         self._put(second, Row.TURN, _H, -1)
+
+    def _add_up(self, control: int, target: int, row: int) -> None:
+        """CX onto a qubit that is no data of the circuit: a share, or a parity, is added to what it holds."""
+        added, what = self._known(control), self.status[target]
+        if self.files.exchange[row] >= 0:
+            self.fail("a cx of an exchange must act on two qubits of the circuit")
+        first = added[0]
+        if len(added) == len(first.shares) == 1 and not first.joined and first.exchange < 0 and not self.bits[control]:
+            # Left over from a time with copies; the new copy shall not be a flipped one.
+            self._normalise(control, first)
+        if what == Status.CLEAN:
+            if len(added) > 1:
+                self.fail(f"a parity is copied to {self.name(target)}, which is not half of a Bell pair")
+            self._add_share(first, target, self.flip[control], self.bits[control])
+            return
+        if what == Status.BELL:
+            if self.status[self.partner[target]] != Status.BELL:
+                self.fail(f"both halves of the Bell pair on {self.name(target)} are used")
+            self.status[target] = Status.JOINED
+            self.flip[target], self.bits[target] = 0, _EMPTY
+            held: tuple[_Strand, ...] = ()
+        else:
+            if self.strand[target] is first:
+                self.fail(f"both qubits are shares of qubit {first.label}")
+            held = self._give_up(target)
+        self.parts[target] = held + added
+        for strand in added:
+            if strand in held:
+                self.fail(f"qubit {strand.label} is added twice to the parity on {self.name(target)}")
+            strand.joined += 1
+        if held:
+            for strand in self.parts[target]:
+                if strand.exchange >= 0:
+                    self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
+        elif len(added) == 1:
+            first.coming += 1
+        self.flip[target] ^= self.flip[control]
+        self.bits[target] ^= self.bits[control]
+
+    def _give_up(self, qubit: int) -> tuple[_Strand, ...]:
+        """The strands that a qubit knows of, before another is added: it becomes a parity, and no share any more."""
+        if self.status[qubit] == Status.SHARE:
+            strand = self._share(qubit)
+            self._remove_share(qubit, Status.PARITY)
+            strand.joined += 1
+            held: tuple[_Strand, ...] = (strand,)
+        else:
+            held = self.parts[qubit]
+            if self.status[qubit] == Status.JOINED and len(held) == 1:
+                held[0].coming -= 1
+        self._need_remains(held[0])
+        return held
+
+    def _need_remains(self, strand: _Strand) -> None:
+        if not strand.shares and not strand.coming:
+            self.fail(f"no share of qubit {strand.label} is left")
 
     def _exchange(self, control: _Strand, target: _Strand, qubit: int, row: int) -> None:
         """Three CX, the middle one the other way round, exchange two strands."""
@@ -319,9 +384,11 @@ class _Machine:
         a, b = qubits
         held = [self._lift(q) for q in (a, b)]
         for qubit, content in zip((b, a), held):
-            status, partner, strand, flip, bits = content
+            status, partner, strand, flip, bits, parts = content
             self.status[qubit], self.partner[qubit], self.strand[qubit] = status, partner, strand
-            self.flip[qubit], self.bits[qubit] = flip, bits
+            self.flip[qubit], self.bits[qubit], self.parts[qubit] = flip, bits, parts
+            if status == Status.PARITY and not self.files.qubit_comm[qubit]:
+                self.fail(f"a parity moves to {self.name(qubit)}, which is not a communication qubit")
             if status in (Status.BELL, Status.JOINED):
                 self.partner[partner] = qubit
                 if not self.files.qubit_comm[qubit]:
@@ -329,12 +396,13 @@ class _Machine:
             elif status == Status.SHARE and strand is not None:
                 strand.shares.add(qubit)
 
-    def _lift(self, qubit: int) -> tuple[Status, int, _Strand | None, int, frozenset[int]]:
+    def _lift(self, qubit: int) -> tuple[Status, int, _Strand | None, int, frozenset[int], tuple[_Strand, ...]]:
         """What a qubit holds, taken off it."""
         strand = self.strand[qubit]
         if strand is not None and self.status[qubit] == Status.SHARE:
             strand.shares.discard(qubit)
-        return self.status[qubit], self.partner[qubit], strand, self.flip[qubit], self.bits[qubit]
+        parts, self.parts[qubit] = self.parts[qubit], ()
+        return self.status[qubit], self.partner[qubit], strand, self.flip[qubit], self.bits[qubit], parts
 
     def _measure(self, qubits: tuple[int, ...], row: int) -> None:
         (qubit,) = qubits
@@ -343,16 +411,14 @@ class _Machine:
             if self.files.guard[row]:
                 self.fail("a measurement of a protocol cannot depend on a condition")
             self.protocol[bit] = 1
-            strand = self.strand[qubit]
-            assert strand is not None
-            self.strand[qubit] = None
+            parts, self.parts[qubit] = self.parts[qubit], ()
             self.status[qubit] = Status.USED
             if what == Status.LEAVING:
-                self._owe(strand, bit)
-                return
-            strand.joined -= 1
-            other = self.partner[qubit]
-            self._add_share(strand, other, self.flip[qubit], self.bits[qubit] ^ {bit})
+                for strand in parts:
+                    strand.joined -= 1
+                    self._owe(strand, bit)
+            else:
+                self._pass_on(parts, self.partner[qubit], self.flip[qubit], self.bits[qubit] ^ {bit})
             return
         strand = self._share(qubit)
         self._need_settled(qubit, strand)
@@ -365,6 +431,16 @@ class _Machine:
         if guard < 0:
             strand.classical = True
             strand.pending = _EMPTY  # Z on a basis state is a phase
+
+    def _pass_on(self, parts: tuple[_Strand, ...], other: int, flip: int, bits: frozenset[int]) -> None:
+        """The other half of a Bell pair receives what was added up on the half that was measured."""
+        if len(parts) == 1:
+            parts[0].joined -= 1
+            parts[0].coming -= 1
+            self._add_share(parts[0], other, flip, bits)
+            return
+        self.status[other], self.parts[other] = Status.PARITY, parts
+        self.flip[other], self.bits[other] = flip, bits
 
     def _reset(self, qubits: tuple[int, ...], row: int) -> None:
         (qubit,) = qubits
@@ -397,6 +473,9 @@ class _Machine:
 
     def _turn(self, kind: str, qubit: int, row: int) -> None:
         guard = self.files.guard[row]
+        if self.status[qubit] == Status.PARITY:
+            self._turn_parity(kind, qubit, row)
+            return
         if guard and self.protocol[guard[0][0]]:
             self._correction(kind, qubit, guard)
             return
@@ -420,6 +499,26 @@ class _Machine:
             strand.classical = False
             self._put(strand, Row.TURN, turn, -1)
 
+    def _turn_parity(self, kind: str, qubit: int, row: int) -> None:
+        """What may be done to a parity: its X correction, a rotation about Z, and the H before its measurement."""
+        guard, parts = self.files.guard[row], self.parts[qubit]
+        if guard and self.protocol[guard[0][0]]:
+            if len(guard) > 1:
+                self.fail("a correction depends on one protocol bit alone")
+            if kind != "x":
+                self.fail(f"the correction of a parity is x, not {kind}")
+            bit, value = guard[0]
+            self.bits[qubit] ^= {bit}
+            self.flip[qubit] ^= 1 - value
+            return
+        if kind == "h" and not guard:
+            self.status[qubit] = Status.LEAVING
+            return
+        turn = gate(kind, self.files.params[row])  # type: ignore[arg-type]
+        if abs(turn[1]) > _TINY or abs(turn[2]) > _TINY:
+            self.fail(f"a gate that is not diagonal acts on {self.name(qubit)}, which holds a parity")
+        self._diagonal(Row.PARITY, ((qubit, parts),), 2 * math.atan2(turn[3], turn[0]), self._guard(row))
+
     def _rotate(self, strand: _Strand, turn: Quaternion, flip: int, guard: int) -> None:
         self._put(strand, Row.TURN, (turn[0], 0.0, 0.0, -turn[3] if flip else turn[3]), guard)
 
@@ -437,8 +536,10 @@ class _Machine:
 
     def _leave(self, qubit: int, strand: _Strand) -> None:
         """H on one of several shares: after its measurement the others carry the strand."""
-        strand.shares.discard(qubit)
-        self.status[qubit] = Status.LEAVING
+        self._remove_share(qubit, Status.LEAVING)
+        self.parts[qubit] = (strand,)
+        strand.joined += 1
+        self._need_remains(strand)
 
     def _correction(self, kind: str, qubit: int, guard: Guard) -> None:
         if len(guard) > 1:
@@ -471,24 +572,31 @@ class _Machine:
         self._put(strand, Row.TURN, turn, guard)
 
     def _mcp(self, qubits: tuple[int, ...], row: int) -> None:
-        legs = tuple((q, self._share(q)) for q in qubits)
+        legs = tuple((q, (self._share(q),)) for q in qubits)
         self._diagonal(Row.MCP, legs, self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
 
     def _parity(self, qubits: tuple[int, ...], row: int) -> None:
-        legs = tuple((q, self._share(q)) for q in qubits)
+        legs = tuple((q, self._known(q)) for q in qubits)
         self._diagonal(Row.PARITY, legs, self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
 
-    def _diagonal(self, kind: Row, legs: tuple[tuple[int, _Strand], ...], angle: float, guard: int) -> None:
-        """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign."""
-        labels = tuple(strand.label for _, strand in legs)
+    def _diagonal(self, kind: Row, legs: tuple[tuple[int, tuple[_Strand, ...]], ...], angle: float, guard: int) -> None:
+        """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign.
+
+        The legs of a parity gate may be parities: they stand for legs on all their strands.
+        """
+        strands = [strand for _, parts in legs for strand in parts]
+        labels = tuple(strand.label for strand in strands)
         if len(set(labels)) < len(labels):
             self.fail(f"two of the gate's qubits are shares of qubit {max(labels, key=labels.count)}")
-        flipped = False
-        for qubit, strand in legs:
+        for qubit, parts in legs:
             if self.bits[qubit]:
-                self._need_settled(qubit, strand)
+                self._need_settled(qubit, parts[0])
+        for strand in strands:
             if strand.exchange >= 0:
                 self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
-            flipped = flipped or bool(self.flip[qubit])
-        axes = tuple(_MINUS_Z if self.flip[q] else _PLUS_Z for q, _ in legs) if flipped else None
+        axes = None
+        if any(self.flip[qubit] for qubit, _ in legs):
+            axes = tuple(
+                _MINUS_Z if self.flip[qubit] and i == 0 else _PLUS_Z for qubit, parts in legs for i in range(len(parts))
+            )
         self.tape.rows.append((kind, labels, (angle, axes), guard, self.row))

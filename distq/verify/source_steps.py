@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -225,8 +226,14 @@ class _Flattener:
             self.matrices[key] = value
         return value
 
+    @classmethod
+    def find_matrix(cls, op: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of SciPy, about the format of its sparse matrices
+            return cls.compute_matrix(op)
+
     @staticmethod
-    def find_matrix(op: Any) -> Any:
+    def compute_matrix(op: Any) -> Any:
         from qiskit.circuit import AnnotatedOperation, Gate
         from qiskit.exceptions import QiskitError
         from qiskit.quantum_info import Operator

@@ -32,6 +32,8 @@ TOLERANCE = 1e-7
 CHOI_QUBITS = 8
 #: Amplitudes written per check at most, for the maximally entangled input.
 CHOI_WORK = 4e8
+#: Parity gates on more qubits are simulated as CX gates around a rotation: their diagonal would have 2^k entries.
+_DENSE_PARITY = 4
 
 
 @dataclass(frozen=True)
@@ -379,6 +381,10 @@ def program_steps(files: ProgramFiles) -> list[Step]:
         elif kind == "mcp":
             phase = np.diag([1.0, np.exp(1j * angles[0])]).astype(np.complex128)
             steps.append(_controlled(qubits, phase, guard, f"mcp on {len(qubits)} qubits"))
+        elif kind == "parity" and len(qubits) > _DENSE_PARITY:
+            ladder = [_controlled((q, qubits[-1]), _one_qubit("x", ()), (), kind) for q in qubits[:-1]]
+            turn = np.diagonal(_one_qubit("rz", angles)).copy()
+            steps += [*ladder, Step("diagonal", qubits[-1:], turn, guard=guard, name=kind), *ladder]
         elif kind == "parity":
             signs = np.array([1.0])
             for _ in qubits:

@@ -51,8 +51,10 @@ def unserved_nodes(graph: PacketGraph, network: Network, placement: Placement) -
     node = graph.leg_node()
     before = placement.homes[graph.junction(graph.leg_packet)]
     after = placement.homes[graph.junction(graph.leg_packet) + 1]
-    site = placement.sites[node]
+    site = placement.sites_of_legs(graph)
     away = (before != site) & (after != site)
-    remote = np.bincount(node[away], minlength=graph.num_nodes)
-    silent = np.bincount(node[away & (comm[before] == 0)], minlength=graph.num_nodes)
+    # Each leg of a wide parity gate is served on its own.
+    own = graph.node_parity[node]
+    remote = np.bincount(node[away & ~own], minlength=graph.num_nodes)
+    silent = np.bincount(node[away & ((comm[before] == 0) | own & (comm[site] == 0))], minlength=graph.num_nodes)
     return np.flatnonzero((remote > comm[placement.sites]) | (silent > 0)).astype(np.int32)

@@ -9,12 +9,13 @@ from distq.circuit.logical import CircuitBuilder
 from distq.errors import InfeasibleError
 from distq.network.model import Link, Module, Network
 from distq.ops import Op
+from distq.partition.cost import cost, ebits_per_link
 from distq.partition.order import graph_homes, order
 from distq.partition.packets import build_packets
 from distq.partition.plan import Placement, Step
 
 
-def random_circuit(rng, n, gates, wide):
+def random_circuit(rng, n, gates, wide, parities=False):
     builder = CircuitBuilder(n)
     versions = []
     for _ in range(gates):
@@ -28,6 +29,9 @@ def random_circuit(rng, n, gates, wide):
             arity = min(n, 3 if wide and roll > 0.9 else 2)
             qubits = tuple(int(q) for q in rng.choice(n, arity, replace=False))
             builder.add(int(rng.choice([Op.MCP, Op.PARITY])), qubits, (0.5,), guard=guard)
+            if parities and n >= 3 and rng.random() < 0.4:
+                qubits = tuple(int(q) for q in rng.choice(n, int(rng.integers(3, n + 1)), replace=False))
+                builder.add(Op.PARITY, qubits, (0.5,), guard=guard)
     return builder.build(clbit_values=((((), -1),),) * 2)
 
 
@@ -72,7 +76,8 @@ def random_case(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 7))
     network, complete = random_network(rng, n)
-    circuit = random_circuit(rng, n, int(rng.integers(0, 40)), wide=complete and network.comm_array.min() >= 2)
+    roomy = bool(network.comm_array.min() >= 2)
+    circuit = random_circuit(rng, n, int(rng.integers(0, 40)), complete and roomy, roomy)
     graph = build_packets(circuit)
     slots = np.repeat(np.arange(len(network.modules)), network.data_array)
     homes = rng.permutation(slots)[:n].astype(np.int32)
@@ -80,11 +85,13 @@ def random_case(seed):
     sites = homes[graph.leg_qubit[graph.node_offsets[:-1]]].copy()
     free = ~graph.node_local & (rng.random(graph.num_nodes) < 0.3)
     sites[free] = rng.integers(len(network.modules), size=int(free.sum()))
+    legs = np.where(rng.random(len(graph.leg_qubit)) < 0.7, homes[graph.leg_qubit], sites[graph.leg_node()])
+    legs = np.where(graph.node_parity[graph.leg_node()], legs, sites[graph.leg_node()]).astype(np.int32)
     moves, junctions, last = random_moves(rng, circuit, graph, network, homes)
     if graph.num_packets and (np.diff(graph.packet_offsets) > 0).all() and rng.random() < 0.5:
         final = final if rng.random() < 0.3 else last
-        return circuit, graph, network, Placement(junctions, sites, "", final, moves), final
-    return circuit, graph, network, Placement(graph_homes(graph, homes), sites, "", final), final
+        return circuit, graph, network, Placement(junctions, sites, "", final, moves, legs), final
+    return circuit, graph, network, Placement(graph_homes(graph, homes), sites, "", final, None, legs), final
 
 
 class Replay:
@@ -101,9 +108,12 @@ class Replay:
         self.segment = plan.graph.segment_offsets[:-1].tolist()
         self.left = np.bincount(plan.graph.leg_segment, minlength=plan.graph.num_segments).tolist()
         self.done = []
+        # Parities of the node that is being collected, by module: one set of legs for each communication qubit.
+        self.parities = {m: [] for m in range(network.num_modules)}
+        self.collecting = -1
 
     def used(self, module):
-        held = sum(module in c for c in self.copies.values())
+        held = sum(module in c for c in self.copies.values()) + len(self.parities[module])
         return held + sum(self.home[q] == module for q in self.on_comm)
 
     def check_room(self):
@@ -141,13 +151,49 @@ class Replay:
             self.home[a], self.home[b] = self.home[b], self.home[a]
         elif kind == Step.NODE:
             self.node(a, b)
+        elif kind in (Step.GATHER, Step.MERGE):
+            self.gather(a, b, c)
+            if kind == Step.MERGE:
+                *others, last = self.parities[c]
+                assert others
+                self.parities[c] = [set().union(*others, last)]
         self.check_room()
+
+    def gather(self, node, here, there):
+        """The parity of the legs in `here` and of what it holds goes to `there`."""
+        assert self.collecting in (-1, node)
+        self.collecting = node
+        self.pair(here, there)
+        passed = self.legs_at(node, here)
+        for held in self.parities[here]:
+            assert not passed & held
+            passed |= held
+        assert passed
+        self.parities[here] = []
+        self.parities[there].append(passed)
+
+    def legs_at(self, node, module):
+        graph = self.plan.graph
+        legs = range(graph.node_offsets[node], graph.node_offsets[node + 1])
+        found = {leg for leg in legs if self.site_of(leg, module) == module}
+        for q in graph.leg_qubit[list(found)]:
+            assert self.home[q] == module or module in self.copies[q]
+        return found
+
+    def site_of(self, leg, module):
+        return module if self.plan.leg_sites is None else self.plan.leg_sites[leg]
 
     def node(self, node, site):
         graph = self.plan.graph
+        assert self.collecting in (-1, node)
+        self.collecting = -1
+        sets = [self.legs_at(node, site), *self.parities[site]]
+        self.parities[site] = []
+        assert not any(self.parities.values())
+        assert sum(map(len, sets)) == len(set().union(*sets)) == graph.node_offsets[node + 1] - graph.node_offsets[node]
+        assert len(sets) == 1 or graph.node_parity[node]
         for leg in range(graph.node_offsets[node], graph.node_offsets[node + 1]):
             q, s = graph.leg_qubit[leg], graph.leg_segment[leg]
-            assert self.home[q] == site or site in self.copies[q]
             while self.segment[q] < s:
                 assert self.left[self.segment[q]] == 0, "a segment was left before its nodes were done"
                 self.segment[q] += 1
@@ -229,3 +275,51 @@ def test_a_gate_that_nobody_can_gather_is_refused():
             Network.all_to_all(3, data=1, comm=1),
             Placement(graph_homes(graph, homes), homes[:1]),
         )
+
+
+def spread_parity(network, homes):
+    """The plan of one parity gate on qubits in the modules `homes`, every leg at home."""
+    builder = CircuitBuilder(len(homes))
+    builder.add(Op.PARITY, tuple(range(len(homes))), (0.3,))
+    circuit = builder.build()
+    graph = build_packets(circuit)
+    homes = np.array(homes, np.int32)
+    placement = Placement(graph_homes(graph, homes), homes[:1], leg_sites=homes)
+    return order(circuit, graph, network, placement), placement
+
+
+@pytest.mark.parametrize("comm", [2, 3, None])
+@pytest.mark.parametrize("homes", [[0, 0, 1], [0, 1, 2, 3], [0, 1, 1, 2, 2, 2, 3, 4]])
+def test_a_parity_costs_one_pair_for_each_module_but_one(homes, comm):
+    network = Network.all_to_all(5, 4, comm)
+    plan, placement = spread_parity(network, homes)
+    assert cost(plan, network) == cost(placement, network, plan.graph) == len(set(homes)) - 1
+    assert ebits_per_link(plan).sum() == cost(plan, network)
+    assert (Step.MERGE in plan.kind) == (comm is not None and comm < len(set(homes)) - 1)
+    assert Step.FETCH not in plan.kind
+
+
+def test_one_communication_qubit_suffices_for_two_modules():
+    plan, _ = spread_parity(Network.all_to_all(2, 4, 1), [0, 0, 0, 1, 1, 1])
+    assert cost(plan, plan.network) == 1
+
+
+def test_a_parity_passes_modules_without_legs():
+    plan, _ = spread_parity(Network.line(5, 4, 2), [0, 0, 2, 4])
+    assert cost(plan, plan.network) == 4
+    plan, _ = spread_parity(Network.star(5, 4, 2), [1, 2, 3, 4])
+    assert cost(plan, plan.network) == 4
+    assert 0 in plan.c  # the hub, which has no leg
+
+
+def test_a_parity_is_collected_where_its_qubits_cannot_be_gathered():
+    modules = (Module("a", 2, 2), Module("b", 2, 1))
+    network = Network(modules, (Link("a", "b"),))
+    builder = CircuitBuilder(3)
+    builder.add(Op.PARITY, (0, 1, 2), (0.3,))
+    circuit = builder.build()
+    graph = build_packets(circuit)
+    # All three legs are planned in b, which has one communication qubit for two copies.
+    homes = np.array([0, 0, 1], np.int32)
+    plan = order(circuit, graph, network, Placement(graph_homes(graph, homes), np.array([1], np.int32)))
+    assert cost(plan, network) == 1

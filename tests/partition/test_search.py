@@ -13,6 +13,7 @@ from partition_circuits import qft, random_circuit, unserved_nodes
 
 from distq.errors import UsageError
 from distq.network.model import Network
+from distq.ops import Op
 from distq.partition.bounds import homes_bound
 from distq.partition.cost import cost
 from distq.partition.hypergraph import general_hypergraph, merge_nodes, static_hypergraph
@@ -43,11 +44,15 @@ def slow_cost(p: Placement, network: Network, graph) -> int:
     links.add_nodes_from(range(network.num_modules))
     links.add_edges_from(network.link_ends.tolist())
     total = 0
-    leg_node = graph.leg_node()
+    sites = p.sites_of_legs(graph)
     for packet in range(graph.num_packets):
         before = packet + graph.packet_qubit[packet]
         modules = {int(p.homes[before]), int(p.homes[before + 1])}
-        modules |= {int(p.sites[leg_node[i]]) for i in np.flatnonzero(graph.leg_packet == packet)}
+        modules |= {int(sites[i]) for i in np.flatnonzero(graph.leg_packet == packet)}
+        total += steiner_by_brute_force(links, modules)
+    for node in range(graph.num_nodes):
+        modules = {int(m) for m in sites[graph.node_offsets[node] : graph.node_offsets[node + 1]]}
+        assert len(modules) == 1 or graph.node_parity[node]
         total += steiner_by_brute_force(links, modules)
     return total
 
@@ -90,7 +95,7 @@ def test_modes_of_span_cost():
 def test_kernel_energy_is_the_cost(seed, kind, k, comm):
     """After thousands of incremental moves the energy is that of a recount, and that of cost()."""
     n = 8
-    circuit = random_circuit(n, 30, seed, local=0.1)
+    circuit = random_circuit(n, 30, seed, widest=3 + seed % 4, local=0.1)
     graph = build_packets(circuit)
     network = network_of(kind, k, -(-n // k) + 1, comm)
     problem = make_problem(circuit, graph, network, seed=seed)
@@ -119,7 +124,7 @@ def test_kernel_tracks_energy_exactly():
     from distq.partition.static_kernel import anneal_static
 
     for kind, k in (("all", 3), ("ring", 5), ("line", 11)):
-        circuit = random_circuit(12, 60, k)
+        circuit = random_circuit(12, 60, k, widest=k)
         problem = make_problem(circuit, build_packets(circuit), network_of(kind, k, 5, 1))
         search = StaticSearch(problem)
         search.load(contiguous(problem))
@@ -187,18 +192,17 @@ def test_minimum_cut_is_optimal(seed, widest, moving):
     network = Network.all_to_all(2, 6, None)
     rng = np.random.default_rng(seed)
     hypergraph = static_hypergraph(graph)
-    before = rng.integers(0, 2, graph.num_qubits)[graph.packet_qubit[hypergraph.net_packet]].astype(np.int32)
-    after = before.copy()
-    if moving:
-        after[rng.random(len(after)) < 0.3] ^= 1
+    home = rng.integers(0, 2, graph.num_qubits)[graph.packet_qubit[hypergraph.packets]]
+    end = home ^ (rng.random(len(home)) < 0.3) if moving else home
+    before, after = hypergraph.without_home(home), hypergraph.without_home(end)
     cut = min_cut_sites(hypergraph, before, after, (0, 1), network.comm_array)
     assert cut is not None
     crossing = {
         e
         for e in range(hypergraph.num_nets)
-        if len({before[e], after[e]} | {cut.sites[v - 6] for v in pins_of(hypergraph, e) if v >= 6}) > 1
+        if len({before[e], after[e]} - {-1} | {cut.sites[v - 6] for v in pins_of(hypergraph, e) if v >= 6}) > 1
     }
-    assert len(crossing) == cut.value + int((before != after).sum())
+    assert hypergraph.net_weight[sorted(crossing)].sum() == cut.value + int((before != after).sum())
     assert cut.value == cut_by_networkx(hypergraph, before, after)
 
 
@@ -213,7 +217,11 @@ def cut_by_networkx(hypergraph, before, after) -> int:
         if before[e] != after[e]:
             continue
         gates = [v for v in pins_of(hypergraph, e) if v >= hypergraph.num_homes]
-        if before[e] == 0:
+        if before[e] < 0:
+            flow.add_edge(("in", e), ("out", e), capacity=int(hypergraph.net_weight[e]))
+            flow.add_edges_from([(g, ("in", e)) for g in gates])
+            flow.add_edges_from([(("out", e), g) for g in gates])
+        elif before[e] == 0:
             flow.add_edge("s", ("net", e), capacity=1)
             flow.add_edges_from([(("net", e), g) for g in gates])
         else:
@@ -236,7 +244,8 @@ def test_sites_respect_communication_qubits():
 
 
 def test_unserved_nodes_are_named():
-    circuit = next(c for s in range(50) if (c := random_circuit(3, 1, s)).arity.max() == 3)
+    wide = (circuit for s in range(50) if (circuit := random_circuit(3, 1, s)).arity.max() == 3)
+    circuit = next(c for c in wide if c.code[c.arity == 3] == Op.MCP)
     graph = build_packets(circuit)
     network = Network.all_to_all(3, 1, 1)
     found = place(circuit, graph, network)
@@ -266,13 +275,21 @@ def test_merging_loses_nothing():
     circuit = random_circuit(6, 80, 3)
     graph = build_packets(circuit)
     nodes = merge_nodes(graph)
-    assert nodes.weight.sum() == np.count_nonzero(nodes.of_node >= 0)
-    assert nodes.count < np.count_nonzero(nodes.of_node >= 0)
+    assert nodes.weight.sum() == np.count_nonzero(nodes.of_node >= 0) + np.count_nonzero(nodes.of_leg >= 0)
+    assert nodes.num_plain < np.count_nonzero(nodes.of_node >= 0)
+    assert nodes.net_weight.sum() == np.count_nonzero(graph.node_parity)
     for node in range(graph.num_nodes):
         g = nodes.of_node[node]
         legs = np.sort(graph.leg_packet[graph.node_offsets[node] : graph.node_offsets[node + 1]])
         if g >= 0:
             assert nodes.packets[nodes.offsets[g] : nodes.offsets[g + 1]].tolist() == legs.tolist()
+        elif graph.node_parity[node]:
+            # A leg is a node in its packet and in a net that all legs share.
+            number = nodes.of_leg[graph.node_offsets[node] : graph.node_offsets[node + 1]]
+            pairs = nodes.legs[number - nodes.num_plain]
+            assert pairs[:, 0].tolist() == graph.leg_packet[graph.node_offsets[node] :][: len(legs)].tolist()
+            assert len(np.unique(pairs[:, 1])) == 1
+            assert np.count_nonzero(nodes.legs[:, 1] == pairs[0, 1]) == len(legs)
         else:
             assert len(legs) < 2 or graph.node_local[node]
 
@@ -282,8 +299,9 @@ def test_general_hypergraph_has_both_junctions():
     graph = build_packets(circuit)
     hypergraph = general_hypergraph(graph)
     assert hypergraph.num_homes == graph.num_junctions
-    assert hypergraph.num_nets == graph.num_packets
-    for e in range(hypergraph.num_nets):
+    assert hypergraph.num_packet_nets == graph.num_packets
+    assert hypergraph.num_nets == graph.num_packets + np.count_nonzero(np.diff(graph.node_offsets)[graph.node_parity])
+    for e in range(graph.num_packets):
         first = e + graph.packet_qubit[e]
         assert pins_of(hypergraph, e)[:2] == [first, first + 1]
     for vertex in range(hypergraph.num_vertices):
