@@ -76,6 +76,7 @@ def interactions(problem: PartitionProblem) -> tuple[Int32, Int32, NDArray[Any]]
     nodes, graph = problem.hypergraph.nodes, problem.graph
     qubit = graph.packet_qubit[nodes.packets]
     arity = np.diff(nodes.offsets)
+    repeats = np.ones(nodes.count) if nodes.repeats is None else nodes.repeats
     n = problem.num_qubits
     keys, values = [], []
     for width in np.unique(arity).tolist():
@@ -84,7 +85,7 @@ def interactions(problem: PartitionProblem) -> tuple[Int32, Int32, NDArray[Any]]
             for j in range(width):
                 if i != j:
                     keys.append(rows[:, i] * n + rows[:, j])
-                    values.append(np.full(len(rows), 1.0 / (width - 1)))
+                    values.append(repeats[arity == width] / (width - 1))
     if not keys:
         return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
     pairs, inverse = np.unique(np.concatenate(keys), return_inverse=True)

@@ -172,6 +172,10 @@ def try_window(s: Any, v: Any, at: Any, rng: Any, heat: Any, journal: Any, log: 
             j -= 1
         while end < last and v[at.home + end + 1] == a:
             end += 1
+    elif kind == 1:
+        end = j
+        while j > first and end - j + 1 < length and v[at.home + j - 1] == a:
+            j -= 1
     else:
         end = j
         while end < last and end - j + 1 < length and v[at.home + end + 1] == a:

@@ -27,12 +27,14 @@ class GateNodes:
         offsets: (G+1,) into `packets`.
         packets: flat; the packets of each merged node, in increasing order.
         weight: (G,) nodes of the graph that each stands for.
+        repeats: (G,) equal parts of the circuit that each stands for (`fold`); None: one.
     """
 
     of_node: Int32
     offsets: Int64
     packets: Int32
     weight: Int32
+    repeats: Int32 | None = None
 
     @property
     def count(self) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from distq.errors import UsageError
 from distq.network.model import Network
+from distq.partition.fold import fold
 from distq.partition.hypergraph import Hypergraph, last_packet, static_hypergraph
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
@@ -70,9 +71,14 @@ class PartitionProblem:
 
     @cached_property
     def hypergraph(self) -> Hypergraph:
-        """Qubits and merged nodes: the static form. One net for each packet."""
-        ending = np.flatnonzero(self.leaves & (np.diff(self.graph.packet_offsets) > 0))
-        return static_hypergraph(self.graph, self.end_qubit, last_packet(self.graph)[ending])
+        """Qubits and merged nodes: the static form. One net for each packet, repeated parts counted once (`fold`)."""
+        graph = self.graph
+        busy = np.diff(graph.packet_offsets) > 0
+        ending = np.flatnonzero(self.leaves & busy)
+        whole = static_hypergraph(graph, self.end_qubit, last_packet(graph)[ending])
+        elsewhere = np.flatnonzero((self.leaves | (self.end_qubit != np.arange(graph.num_qubits))) & busy)
+        single = np.isin(whole.net_packet, last_packet(graph)[elsewhere])
+        return fold(whole, graph.packet_qubit, single)
 
     @cached_property
     def net_final(self) -> Int32:
