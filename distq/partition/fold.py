@@ -1,8 +1,8 @@
 """Repeated parts of a circuit counted once: isomorphic components of the static hypergraph become one with a weight.
 
-With one home per qubit, two parts of a circuit without a packet in common can be served apart from each other, and equal
-parts (the layers of a Trotter formula, of QAOA, of an ansatz) equally. A search that sees one of them with the weight
-of all is as exact, and as many times faster.
+With one home per qubit, two parts of a circuit without a packet in common can be served apart from each other, and
+equal parts (the layers of a Trotter formula, of QAOA, of an ansatz) equally. A search that sees one of them with the
+weight of all is as exact, and as many times faster.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from distq.partition.hypergraph import Hypergraph
+from distq.partition.hypergraph import GateNodes, Hypergraph
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -40,7 +40,6 @@ def fold(hypergraph: Hypergraph, packet_qubit: Int32, single: NDArray[np.bool_])
     times = np.bincount(first, minlength=len(first))
     kept_node = first[node_part] == node_part
     kept_net = first[net_part] == net_part
-    # Position of each node in its component, in the canonical order that `_representatives` compared.
     stand_in = _stand_in(node_part, first, _canonical_nodes(hypergraph, packet_qubit, label))
     number = np.cumsum(kept_node) - 1
     of_node = np.where(nodes.of_node >= 0, number[stand_in[nodes.of_node]], -1).astype(np.int32)
@@ -136,7 +135,7 @@ def _stand_in(node_part: Int64, first: Int64, order: Int64) -> Int64:
 
 
 def _restrict(
-    hypergraph: Hypergraph, nodes: object, kept_node: NDArray[np.bool_], kept_net: NDArray[np.bool_], weight: Int64
+    hypergraph: Hypergraph, nodes: GateNodes, kept_node: NDArray[np.bool_], kept_net: NDArray[np.bool_], weight: Int64
 ) -> Hypergraph:
     """Only the kept nodes and nets, renumbered."""
     homes = hypergraph.num_homes
@@ -148,7 +147,7 @@ def _restrict(
     degree = np.bincount(owner[nets_left], minlength=hypergraph.num_vertices)[vertex]
     return replace(
         hypergraph,
-        nodes=nodes,  # type: ignore[arg-type]
+        nodes=nodes,
         net_packet=hypergraph.net_packet[kept_net],
         net_offsets=np.concatenate([[0], np.cumsum(np.diff(hypergraph.net_offsets)[kept_net])]).astype(np.int64),
         pins=vertex_name[hypergraph.pins[kept_net[net]]].astype(np.int32),

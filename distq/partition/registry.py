@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -13,15 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from distq.errors import UsageError
 from distq.network.model import Network
 from distq.partition.fold import fold
+from distq.partition.halt import Halt
 from distq.partition.hypergraph import Hypergraph, last_packet, static_hypergraph
+from distq.partition.options import SearchOptions, search_options
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.steiner import SpanCost, span_cost
 
 Int32 = NDArray[np.int32]
-
-#: Budgets of moves: the valid values of every `effort`.
-EFFORTS = ("fast", "default", "best")
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class PartitionProblem:
         tied: (n,) which wires must end where the wire `end_qubit` began.
         allowed: (k,) modules that may hold qubits and carry out gates.
         pinned: (n,) which qubits (wires) may not leave the module in which they start.
+        halt: says when a search has to end early.
     """
 
     graph: PacketGraph
@@ -53,6 +53,7 @@ class PartitionProblem:
     tied: NDArray[np.bool_]
     allowed: NDArray[np.bool_]
     pinned: NDArray[np.bool_]
+    halt: Halt = field(default_factory=Halt)
 
     @property
     def num_qubits(self) -> int:
@@ -63,6 +64,11 @@ class PartitionProblem:
     def num_modules(self) -> int:
         """Number of modules, k, of which not all may be allowed."""
         return len(self.capacities)
+
+    @cached_property
+    def options(self) -> SearchOptions:
+        """Techniques of the search and their budgets."""
+        return search_options(self.effort)
 
     @property
     def leaves(self) -> NDArray[np.bool_]:
@@ -78,7 +84,7 @@ class PartitionProblem:
         whole = static_hypergraph(graph, self.end_qubit, last_packet(graph)[ending])
         elsewhere = np.flatnonzero((self.leaves | (self.end_qubit != np.arange(graph.num_qubits))) & busy)
         single = np.isin(whole.net_packet, last_packet(graph)[elsewhere])
-        return fold(whole, graph.packet_qubit, single)
+        return fold(whole, graph.packet_qubit, single) if self.options.fold else whole
 
     @cached_property
     def net_final(self) -> Int32:
