@@ -194,7 +194,7 @@ def try_window(s: Any, v: Any, at: Any, rng: Any, heat: Any, journal: Any, log: 
             x = below(rng, at.num_qubits)
             if x == q or v[at.home + junction_at(s, at, x, s[at.slot + j])] != b:
                 continue
-            low, high = partner_window(s, v, at, x, j, end, below(rng, 2) == 0)
+            low, high = partner_window(s, v, at, x, j, end, below(rng, 4) > 0)
             if low <= high:
                 r = x
                 break
