@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from distq.circuit.logical import LogicalCircuit
     from distq.network.model import Network
+    from distq.partition.halt import Halt
     from distq.partition.plan import Plan
     from distq.program.compiled import CompiledProgram
     from distq.program.types import DistributedProgram
@@ -39,6 +40,7 @@ def compile(
     pins: Homes | None = None,
     without: Collection[str] = (),
     verify: str = "symbolic",
+    time_limit: float | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> CompiledProgram:
     """Compile a circuit for a network of modules and verify the result.
@@ -54,6 +56,8 @@ def compile(
         pins: qubits that stay in a module all the time.
         without: techniques that are switched off, by name (`distq.rewrite.passes.TECHNIQUES`).
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
+        time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
+            during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
         progress: is called with the name of each stage as it begins.
 
     Raises:
@@ -66,6 +70,7 @@ def compile(
     from distq.circuit.from_qiskit import from_qiskit
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
+    from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
     from distq.rewrite.merge import merge_one_qubit
     from distq.rewrite.passes import enabled, rewrite
@@ -74,6 +79,7 @@ def compile(
     _one_of("effort", effort, EFFORTS)
     _one_of("verify", verify, VERIFY_METHODS)
     techniques = enabled(without)
+    halt = Halt(time_limit)
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
@@ -93,6 +99,7 @@ def compile(
         initial_homes=initial_homes,
         final_homes=final_homes,
         pins=pins,
+        halt=halt,
         clock=clock,
     )
     program = _lower(plan, clock)
@@ -105,7 +112,7 @@ def compile(
         "partitioner": plan.placement.partitioner,
         "seed": seed,
         "techniques": list(techniques),
-        "reproducible": True,
+        "reproducible": not halt.hit,
         "seconds": clock.seconds,
     }
     compiled = CompiledProgram(program=program, schedule=schedule, stats=stats)
@@ -128,6 +135,7 @@ def make_plan(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    halt: Halt | None = None,
     clock: _Clock | None = None,
 ) -> Plan:
     """Partition a normalised circuit and put gates, copies and moves in order.
@@ -138,12 +146,14 @@ def make_plan(
     from distq.network.feasible import usable_modules
     from distq.partition.cost import cost
     from distq.partition.dynamic import improve_dynamic
+    from distq.partition.halt import Halt
     from distq.partition.order import order
     from distq.partition.packets import build_packets
-    from distq.partition.place import make_problem, place
+    from distq.partition.place import make_problem, solve
     from distq.partition.serve import modest, scattered, unservable
 
     clock = clock or _Clock(None)
+    halt = halt or Halt()
     options: dict[str, Any] = {
         "effort": effort,
         "seed": seed,
@@ -151,24 +161,29 @@ def make_plan(
         "final_homes": _by_index(final_homes, network),
         "pins": _by_index(pins, network),
         "allowed": usable_modules(network, circuit.num_qubits),
+        "halt": halt,
     }
-    while True:
+    with halt.interruptible(clock.progress):
+        while True:
+            with clock("partition"):
+                graph = build_packets(circuit)
+                problem = make_problem(circuit, graph, network, **options)
+                placements = solve(problem, partitioner)
+            rows = unservable(circuit, graph, network, placements[0])
+            if not len(rows):
+                break
+            with clock("normalise"):
+                raw, circuit = _expanded(circuit, rows, raw)
         with clock("partition"):
-            graph = build_packets(circuit)
-            placement = place(circuit, graph, network, partitioner=partitioner, **options)
-        rows = unservable(circuit, graph, network, placement)
-        if not len(rows):
-            break
-        with clock("normalise"):
-            raw, circuit = _expanded(circuit, rows, raw)
-    with clock("partition"):
-        # Which of these is cheapest when communication qubits are few, only their order can tell.
-        candidates = [placement]
-        if partitioner == "auto":
-            moving = improve_dynamic(make_problem(circuit, graph, network, **options), placement)
-            simple = modest(graph, network, placement, effort=effort, seed=seed)
-            apart = scattered(graph, network, placement)
-            candidates += [other for other in (moving, simple, apart) if other is not None and other is not placement]
+            # Which of these is cheapest when communication qubits are few, only their order can tell.
+            candidates = placements[:1]
+            if partitioner == "auto":
+                moving = improve_dynamic(problem, *placements)
+                simple = modest(graph, network, placements[0], effort=effort, seed=seed)
+                apart = scattered(graph, network, placements[0])
+                candidates += [
+                    other for other in (moving, simple, apart) if other is not None and other is not placements[0]
+                ]
     with clock("order"):
         plans = [order(circuit, graph, network, candidates[0])]
         for candidate in candidates[1:]:

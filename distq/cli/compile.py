@@ -63,6 +63,12 @@ from distq.rewrite.passes import TECHNIQUES
     show_default=True,
     help="How to verify the result.",
 )
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End the search early with the best found, as the first Ctrl-C does.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--force", is_flag=True, help="Replace DIR if it holds a program of distq.")
 def command(
@@ -81,6 +87,7 @@ def command(
     pinned: tuple[str, ...],
     without: tuple[str, ...],
     check: str,
+    time_limit: float | None,
     as_json: bool,
     force: bool,
 ) -> None:
@@ -119,6 +126,7 @@ def command(
             pins=pins("--pin", pinned, source, target) or None,
             without=without,
             verify=check,
+            time_limit=time_limit,
             progress=show,
         )
         program.stats["seconds"]["read"] += seconds  # parsing was done here, before the network was known

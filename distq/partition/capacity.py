@@ -78,6 +78,7 @@ def interactions(problem: PartitionProblem) -> tuple[Int32, Int32, NDArray[Any]]
     qubit = graph.packet_qubit[np.concatenate([nodes.plain_packets, packets])]
     arity = np.concatenate([np.diff(nodes.offsets[: nodes.num_plain + 1]), np.unique(net, return_counts=True)[1]])
     first = np.cumsum(arity) - arity
+    repeats = np.ones(len(arity)) if nodes.repeats is None else nodes.repeats
     n = problem.num_qubits
     keys, values = [], []
     for width in np.unique(arity).tolist():
@@ -86,7 +87,7 @@ def interactions(problem: PartitionProblem) -> tuple[Int32, Int32, NDArray[Any]]
             for j in range(width):
                 if i != j:
                     keys.append(rows[:, i] * n + rows[:, j])
-                    values.append(np.full(len(rows), 1.0 / (width - 1)))
+                    values.append(repeats[arity == width] / (width - 1))
     if not keys:
         return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
     pairs, inverse = np.unique(np.concatenate(keys), return_inverse=True)

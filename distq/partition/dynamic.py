@@ -11,7 +11,7 @@ from distq.partition.hypergraph import expand, general_hypergraph, junction_qubi
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.registry import PartitionProblem
-from distq.partition.static import gate_structure, pack, random_state
+from distq.partition.static import gate_structure, pack, slices
 
 Int32 = NDArray[np.int32]
 
@@ -43,6 +43,7 @@ class DynamicSearch:
 
     def __init__(self, problem: PartitionProblem) -> None:
         self.problem = problem
+        self.halt = problem.halt
         graph = problem.graph
         self.hypergraph = general_hypergraph(graph)
         n = graph.num_qubits
@@ -107,13 +108,10 @@ class DynamicSearch:
         from distq.partition.dynamic_kernel import anneal_dynamic, fill_load
         from distq.partition.kernels import rebuild
 
-        if self.overload:
-            # The start is not within the capacities.
+        if self.overload or self.at.num_nets == 0 or self.at.num_modules < 2:
+            # The start is not within the capacities, or there is nothing to choose.
             return self.energy
-        rng = random_state(seed)
-        anneal_dynamic(
-            self.s, self.v, self.at, rng, self.energy, budget, hot, cold, self._journal, self._best, self._log
-        )
+        slices(anneal_dynamic, self, budget, seed, hot, cold, self._log)
         self.v[: self.at.presence] = self._best
         self.energy = int(rebuild(self.s, self.v, self.at))
         self.overload = int(fill_load(self.s, self.v, self.at))
@@ -152,31 +150,37 @@ def planned_moves(graph: PacketGraph, homes: Int32, rows: int) -> Int32:
     return moves[np.argsort(row, kind="stable")].astype(np.int32)
 
 
-#: Runs of the dynamic search, and nodes tried in each: at most, and for each junction and merged node.
-RUNS = {"fast": (1, 300_000, 200), "default": (4, 2_000_000, 1000), "best": (16, 20_000_000, 5000)}
 #: First temperatures of the runs in turn [ebits].
-HEATS = (0.5, 1.0, 0.3, 1.5)
+HEATS = (0.5, 0.35, 1.0)
+#: The same for runs that go on from the best so far.
+AGAIN = (0.35, 0.25)
 
 
-def improve_dynamic(problem: PartitionProblem, placement: Placement) -> Placement:
-    """Let qubits change their homes between packets wherever that saves ebits; never worse than `placement`.
+def improve_dynamic(problem: PartitionProblem, *placements: Placement) -> Placement:
+    """Let qubits change their homes between packets wherever that saves ebits; never worse than the placements.
 
     Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the circuit's rows in
-    their order is possible with enough communication qubits. Ends that were asked for are kept.
+    their order is possible with enough communication qubits. Ends that were asked for are kept. The last two runs of
+    five go on from the best found by the others.
 
     Args:
         problem: what is being solved.
-        placement: where to start; within the capacities.
+        placements: where to start; within the capacities, the best first.
     """
+    options = problem.options
     search = DynamicSearch(problem)
-    least = search.load(placement)
-    runs, most, each = RUNS[problem.effort]
-    budget = min(most, each * (problem.graph.num_junctions + search.at.num_nodes))
-    best = placement
-    for i in range(runs):
-        # Every second pair of runs goes on from the best so far, the others from the start.
-        search.load(best if i % 4 >= 2 else placement)
-        if search.anneal(budget, problem.seed * 1009 + i, hot=HEATS[i % 4]) < least:
+    least = search.load(placements[0])
+    best = placements[0]
+    budget = min(options.run_most, options.run_each * (problem.graph.num_junctions + search.at.num_nodes))
+    fresh = options.runs - 2 * options.runs // 5
+    for i in range(options.runs):
+        if least == 0 or problem.halt.asked():
+            break
+        again = i - fresh
+        start = best if again >= 0 else placements[i % len(placements)]
+        hot = AGAIN[again % len(AGAIN)] if again >= 0 else HEATS[i % len(HEATS)]
+        search.load(start)
+        if search.anneal(budget, problem.seed * 1009 + i, hot=hot) < least:
             least = search.energy
-            best = search.placement(f"{placement.partitioner}+moves")
+            best = search.placement(f"{start.partitioner.removesuffix('+moves')}+moves")
     return best

@@ -26,6 +26,9 @@ from distq.partition.kernels import (
     uniform,
 )
 
+#: Work on homes for each unit of work on sites.
+HOMES_SHARE = 4
+
 
 @inner
 def bump(s: Any, v: Any, at: Any, m: Any, begin: Any, end: Any, sign: Any) -> None:
@@ -164,15 +167,19 @@ def try_window(s: Any, v: Any, at: Any, rng: Any, heat: Any, journal: Any, log: 
     q = s[at.line + j]
     a = v[at.home + j]
     first, last = s[at.line_first + q], s[at.line_first + q + 1] - 1
-    length = 1 << below(rng, 12)
+    length = 1 << below(rng, 6)
     end = min(j + length - 1, last)
-    kind = below(rng, 4)
+    kind = below(rng, 5)
     if kind == 0:
         # The whole stay in this module.
         while j > first and v[at.home + j - 1] == a:
             j -= 1
         while end < last and v[at.home + end + 1] == a:
             end += 1
+    elif kind <= 2:
+        end = j
+        while j > first and end - j + 1 < length and v[at.home + j - 1] == a:
+            j -= 1
     else:
         end = j
         while end < last and end - j + 1 < length and v[at.home + end + 1] == a:
@@ -188,7 +195,7 @@ def try_window(s: Any, v: Any, at: Any, rng: Any, heat: Any, journal: Any, log: 
             x = below(rng, at.num_qubits)
             if x == q or v[at.home + junction_at(s, at, x, s[at.slot + j])] != b:
                 continue
-            low, high = partner_window(s, v, at, x, j, end, below(rng, 2) == 0)
+            low, high = partner_window(s, v, at, x, j, end, below(rng, 4) > 0)
             if low <= high:
                 r = x
                 break
@@ -264,38 +271,39 @@ def fill_load(s: Any, v: Any, at: Any) -> Any:
 
 @njit(cache=True)
 def anneal_dynamic(
-    s: Any,
-    v: Any,
-    at: Any,
-    rng: Any,
-    energy: Any,
-    budget: Any,
-    hot: Any,
-    cold: Any,
-    journal: Any,
-    best: Any,
-    log: Any,
-) -> Any:
-    """Anneal homes of junctions and sites together; `budget` counts nodes and junctions tried.
+    s: Any, v: Any, at: Any, rng: Any, tally: Any, until: Any, budget: Any, hot: Any, cold: Any, journal: Any,
+    best: Any, log: Any,
+) -> None:  # fmt: skip
+    """Anneal homes of junctions and sites together, in slices; `budget` counts nodes and junctions tried.
 
     The best state is left in `best`. Start from a state without overload.
+
+    Args:
+        s: structure.
+        v: variables.
+        at: where they lie.
+        rng: state of the generator.
+        tally: energy, least energy and moves spent so far, all three carried on.
+        until: moves after which this slice ends.
+        budget: moves of the whole run, which the temperature follows.
+        hot: first temperature.
+        cold: last temperature.
+        journal: scratch (node, old site).
+        best: receives the best state whenever it is better than `tally` says.
+        log: scratch (junction, old home).
     """
-    least = energy
-    best[:] = v[: at.presence]
-    if at.num_nets == 0 or at.num_modules < 2:
-        return least
-    spent = 0
+    energy, least, spent = tally[0], tally[1], tally[2]
     on_sites = 0
     on_homes = 0
     heat = 1.0 / hot
     step = 0
-    due = 0
-    while spent < budget:
+    due = spent
+    while spent < until:
         if step % 32 == 0:
             heat = 1.0 / (hot * (cold / hot) ** (spent / budget))
         step += 1
         work = 1
-        if at.num_loose > 0 and on_homes <= 2 * on_sites:
+        if at.num_loose > 0 and on_homes <= HOMES_SHARE * on_sites:
             delta, work = try_window(s, v, at, rng, heat, journal, log)
             energy += delta
             on_homes += work
@@ -315,4 +323,4 @@ def anneal_dynamic(
     if energy < least:
         least = energy
         best[:] = v[: at.presence]
-    return least
+    tally[0], tally[1], tally[2] = energy, least, spent

@@ -33,6 +33,7 @@ class GateNodes:
         weight: (G,) nodes of the graph that each stands for.
         num_plain: merged nodes that are no legs; those of legs come after them, net by net.
         net_weight: (V,) parity gates of each parity net: what it costs to join one more module.
+        repeats: (G,) equal parts of the circuit that each stands for (`fold`, only without parity nets); None: one.
     """
 
     of_node: Int32
@@ -42,6 +43,7 @@ class GateNodes:
     weight: Int32
     num_plain: int
     net_weight: Int32
+    repeats: Int32 | None = None
 
     @property
     def count(self) -> int:

@@ -389,18 +389,17 @@ def open_or_close(s: Any, v: Any, at: Any, rng: Any, heat: Any, journal: Any) ->
 
 @njit(cache=True)
 def anneal_sites(
-    s: Any, v: Any, at: Any, rng: Any, energy: Any, budget: Any, hot: Any, cold: Any, journal: Any, best: Any
-) -> Any:
-    """Anneal sites under fixed homes; `budget` counts nodes tried. Leaves the best sites in `best`."""
-    least = energy
-    best[:] = v[: at.presence]
-    if at.num_nodes == 0:
-        return least
-    spent = 0
+    s: Any, v: Any, at: Any, rng: Any, tally: Any, until: Any, budget: Any, hot: Any, cold: Any, journal: Any, best: Any
+) -> None:
+    """Anneal sites under fixed homes, in slices; `budget` counts nodes tried. Leaves the best state in `best`.
+
+    For the arguments see `dynamic_kernel.anneal_dynamic`.
+    """
+    energy, least, spent = tally[0], tally[1], tally[2]
     heat = 1.0 / hot
     step = 0
-    due = 0
-    while spent < budget:
+    due = spent
+    while spent < until:
         if step % 64 == 0:
             heat = 1.0 / (hot * (cold / hot) ** (spent / budget))
         step += 1
@@ -419,7 +418,7 @@ def anneal_sites(
     if energy < least:
         least = energy
         best[:] = v[: at.presence]
-    return least
+    tally[0], tally[1], tally[2] = energy, least, spent
 
 
 @njit(cache=True)

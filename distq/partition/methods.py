@@ -109,8 +109,13 @@ def metis(problem: PartitionProblem) -> Int32:
 
 
 @register("interaction")
-def interaction(problem: PartitionProblem) -> Int32:
-    """Annealing on the graph of qubits (as for METIS) with the network's distances: a fast coarse picture."""
+def interaction(problem: PartitionProblem, times: int = 1) -> Int32:
+    """Annealing on the graph of qubits (as for METIS) with the network's distances: a fast coarse picture.
+
+    Args:
+        problem: what to solve.
+        times: factor of the usual number of moves.
+    """
     from distq.partition.graph_kernel import anneal_graph
     from distq.partition.static import random_state
 
@@ -134,21 +139,23 @@ def interaction(problem: PartitionProblem) -> Int32:
         start,
         best,
         random_state(problem.seed),
-        GRAPH_MOVES[problem.effort] * (n + 50),
+        times * GRAPH_MOVES[problem.effort] * (n + 50),
         2.0 * mean,
         0.2 * mean,
     )
     return best
 
 
+#: Nodes tried by "anneal", at least.
+ANNEAL_MOVES = {"fast": 200_000, "default": 1_000_000, "best": 5_000_000}
 #: Proposals for each qubit in "interaction".
-GRAPH_MOVES = {"fast": 1000, "default": 3000, "best": 30_000}
+GRAPH_MOVES = {"fast": 1000, "default": 3000, "best": 6000}
 
 
 @register("anneal")
 def anneal(problem: PartitionProblem) -> Placement:
     """Simulated annealing of homes and sites from a contiguous start; the cost is the one that is reported."""
-    from distq.partition.portfolio import ANNEAL_MOVES, SCALE
+    from distq.partition.portfolio import SCALE
     from distq.partition.static import StaticSearch
 
     search = StaticSearch(problem)

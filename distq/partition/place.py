@@ -13,10 +13,13 @@ from distq.errors import InfeasibleError, UsageError
 from distq.network.feasible import usable_modules
 from distq.network.model import Network
 from distq.partition.capacity import check_homes, mend, read_homes
+from distq.partition.halt import Halt
 from distq.partition.methods import placement
+from distq.partition.options import EFFORTS
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
-from distq.partition.registry import EFFORTS, PartitionProblem, get_partitioner
+from distq.partition.portfolio import static_placements
+from distq.partition.registry import PartitionProblem, get_partitioner
 from distq.partition.sites import refine_sites
 
 Int32 = NDArray[np.int32]
@@ -37,6 +40,7 @@ def place(
     final_homes: Homes = None,
     pins: Mapping[int, int] | None = None,
     allowed: Iterable[int] | None = None,
+    halt: Halt | None = None,
 ) -> Placement:
     """Choose homes and sites with few ebits, within the data qubits of every module.
 
@@ -54,6 +58,7 @@ def place(
             index for some of them.
         pins: module indices of qubits that begin, stay and end there.
         allowed: module indices that may be used; by default those of `network.feasible.usable_modules`.
+        halt: says when to end the search early.
 
     Raises:
         UsageError: an option has an unknown value, or a qubit or module index is out of range.
@@ -70,15 +75,39 @@ def place(
         final_homes=final_homes,
         pins=pins,
         allowed=allowed,
+        halt=halt,
     )
+    return solve(problem, partitioner)[0]
+
+
+def solve(problem: PartitionProblem, partitioner: str = "auto") -> list[Placement]:
+    """Placements with one home for each qubit, the best first; "auto" gives several to begin a dynamic search from.
+
+    Raises:
+        UsageError: there is no such partitioner, or it returned something else than homes or a placement.
+    """
+    if partitioner == "auto":
+        return [_checked(problem, found) for found in static_placements(problem)]
     answer = get_partitioner(partitioner)(problem)
     if isinstance(answer, Placement):
-        found = answer
-        _check_placement(problem, found, partitioner)
-    else:
-        homes = mend(problem, read_homes(problem, answer, partitioner))
-        start = placement(problem, homes, homes[_first_owner(problem)], partitioner)
-        found = refine_sites(graph, network, start, effort=effort, seed=seed, allowed=problem.allowed)
+        _check_placement(problem, answer, partitioner)
+        return [_checked(problem, answer)]
+    homes = mend(problem, read_homes(problem, answer, partitioner))
+    start = placement(problem, homes, homes[_first_owner(problem)], partitioner)
+    found = refine_sites(
+        problem.graph,
+        problem.network,
+        start,
+        effort=problem.effort,
+        seed=problem.seed,
+        allowed=problem.allowed,
+        halt=problem.halt,
+    )
+    return [_checked(problem, found)]
+
+
+def _checked(problem: PartitionProblem, found: Placement) -> Placement:
+    graph = problem.graph
     check_homes(problem, found.homes[graph.packet_offsets[:-1] + np.arange(graph.num_qubits)])
     return _settle_ends(problem, found)
 
@@ -94,6 +123,7 @@ def make_problem(
     final_homes: Homes = None,
     pins: Mapping[int, int] | None = None,
     allowed: Iterable[int] | None = None,
+    halt: Halt | None = None,
 ) -> PartitionProblem:
     """What a partitioner is given for these options of `place`; raises as `place` does."""
     if effort not in EFFORTS:
@@ -128,7 +158,9 @@ def make_problem(
         final = np.where(final >= 0, final, fixed[end_qubit]).astype(np.int32)
     tied = (final < 0) & (final_homes == "same")
     end_qubit[~tied] = np.flatnonzero(~tied)
-    return PartitionProblem(graph, network, capacities, seed, effort, fixed, final, end_qubit, tied, may, pinned >= 0)
+    pinned_wires = pinned >= 0
+    ends = (fixed, final, end_qubit, tied)
+    return PartitionProblem(graph, network, capacities, seed, effort, *ends, may, pinned_wires, halt or Halt())
 
 
 def _read(option: str, value: Homes, n: int, network: Network, words: tuple[str, ...]) -> Int32:

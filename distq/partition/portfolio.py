@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from distq.errors import DistqError
 from distq.partition.capacity import mend
 from distq.partition.methods import contiguous, interaction, metis, placement
+from distq.partition.options import SearchOptions
 from distq.partition.plan import Placement
 from distq.partition.registry import PartitionProblem
 from distq.partition.sites import improve_sites
@@ -19,43 +20,15 @@ from distq.partition.steiner import COMPLETE
 
 Int32 = NDArray[np.int32]
 
-#: Nodes tried by one run of "anneal", at least, and for each merged node.
-ANNEAL_MOVES = {"fast": 200_000, "default": 1_000_000, "best": 5_000_000}
+#: Most moves that a run spends on each merged node of a small circuit, and fewest on each of a big one.
+SMALL = 6000
 SCALE = {"fast": 20, "default": 100, "best": 500}
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What an effort buys. Moves are nodes tried, whatever the computer's speed.
-
-    Attributes:
-        multilevel: runs of Mt-KaHyPar from different orders.
-        graphs: runs of METIS, and of "interaction".
-        kept: starts that are refined.
-        cool: moves of each refinement.
-        hot: runs of annealing from a higher temperature.
-        hot_moves: moves of each of them.
-    """
-
-    multilevel: int
-    graphs: int
-    kept: int
-    cool: int
-    hot: int
-    hot_moves: int
-
-
-BUDGETS = {
-    "fast": Budget(multilevel=1, graphs=1, kept=2, cool=60_000, hot=1, hot_moves=100_000),
-    "default": Budget(multilevel=2, graphs=3, kept=4, cool=100_000, hot=2, hot_moves=400_000),
-    "best": Budget(multilevel=6, graphs=12, kept=12, cool=1_000_000, hot=8, hot_moves=3_000_000),
-}
-#: Most moves that a run spends on each merged node of a small circuit.
-SMALL = 1500
 #: Legs beyond which one start of each quick kind is refined and nothing else (Mt-KaHyPar takes about 75 us a leg
 #: and is tried with effort "best" only); moves for each merged node, and greedy rounds, then.
 LARGE = 20_000
 LARGE_ROUNDS = 3
+#: How many times longer the long runs of "interaction" are.
+LONG = 10
 LARGE_MOVES = {"fast": 10, "default": 30, "best": 200}
 
 
@@ -68,36 +41,41 @@ class _Found:
 
 
 def portfolio(problem: PartitionProblem) -> Placement:
-    """Try several starts and methods, refine the best, and keep the best by cost, then name.
+    """Try several starts and methods, refine the best, and keep the best by cost, then name."""
+    return static_placements(problem)[0]
+
+
+def static_placements(problem: PartitionProblem) -> list[Placement]:
+    """The best of several starts and methods, best first, as many different ones as the dynamic search begins from.
 
     Circuits with more than `LARGE` legs get one start of each kind and a short refinement of the best.
     """
     search = StaticSearch(problem)
     large = len(problem.hypergraph.nodes.packets) > LARGE
     found = _large(problem, search) if large else _small(problem, search)
-    best = min(found, key=lambda f: (f.energy, f.name))
-    sites = _polish(problem, search, best)
-    return placement(problem, best.homes, sites, f"auto:{best.name}")
+    found.sort(key=lambda f: (f.energy, f.name))
+    best = _distinct(found)[: max(1, problem.options.starts)]
+    return [placement(problem, f.homes, _polish(problem, search, f), f"auto:{f.name}") for f in best]
 
 
 def _small(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
-    budget = BUDGETS[problem.effort]
+    options = problem.options
     starts: list[_Found] = []
-    for name, homes, sites in _starts(problem, budget):
+    for name, homes, sites in _starts(problem, options):
         starts.append(_descend(problem, search, name, homes, sites))
-        if starts[-1].energy == 0:
+        if starts[-1].energy == 0 or problem.halt.asked():
             return starts
     starts.sort(key=lambda f: (f.energy, f.name))
     found = list(starts)
     seed = problem.seed * 1009
     nodes = problem.hypergraph.nodes.count
-    moves = max(min(budget.hot_moves, SMALL * nodes), SCALE[problem.effort] * nodes)
-    cool = min(budget.cool, SMALL * nodes)
-    for i, start in enumerate(_distinct(starts)[: budget.kept]):
+    moves = max(min(options.hot_moves, SMALL * nodes), SCALE[problem.effort] * nodes)
+    cool = min(options.cool, SMALL * nodes)
+    for i, start in enumerate(_distinct(starts)[: options.kept]):
         search.load(start.homes, start.sites)
         search.anneal(cool, seed + i, hot=0.45)
         found.append(_Found(search.energy, start.name, search.homes, search.sites))
-    for i in range(budget.hot):
+    for i in range(options.hot):
         start = starts[i % len(starts)]
         search.load(start.homes, start.sites)
         search.anneal(moves, seed + 500 + i, hot=1.5 if i % 2 else 0.8)
@@ -106,33 +84,35 @@ def _small(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
 
 
 def _large(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
-    found: list[_Found] = []
-    multilevel = 1 if problem.effort == "best" else 0
-    for name, homes, sites in _starts(problem, Budget(multilevel, 1, 1, 0, 0, 0)):
-        found.append(_descend(problem, search, name, homes, sites, LARGE_ROUNDS))
+    options = problem.options
+    multilevel = min(options.multilevel, 1) if problem.effort == "best" else 0
+    graphs, interactions = min(options.graphs, 1), min(options.interactions, 1)
+    few = replace(options, multilevel=multilevel, graphs=graphs, interactions=interactions, long_interactions=0)
+    found = [_descend(problem, search, *start, LARGE_ROUNDS) for start in _starts(problem, few)]
     best = min(found, key=lambda f: (f.energy, f.name))
     search.load(best.homes, best.sites)
     search.anneal(LARGE_MOVES[problem.effort] * problem.hypergraph.nodes.count, problem.seed, hot=0.3)
     return [*found, _Found(search.energy, best.name, search.homes, search.sites)]
 
 
-def _starts(problem: PartitionProblem, budget: Budget) -> Iterator[tuple[str, Int32, Int32 | None]]:
-    from dataclasses import replace
-
+def _starts(problem: PartitionProblem, options: SearchOptions) -> Iterator[tuple[str, Int32, Int32 | None]]:
     from distq.partition.mtk import partition_qubits
 
+    seed = problem.seed * 1009
     yield "contiguous", contiguous(problem), None
-    for i in range(budget.multilevel):
+    for i in range(options.multilevel):
         try:
-            homes, sites = partition_qubits(problem, problem.seed * 1009 + i)
+            homes, sites = partition_qubits(problem, seed + i, "DETERMINISTIC_QUALITY")
         except DistqError:
             # Rare inputs that the library refuses; the other methods remain.
             break
         yield "mtkahypar", homes, sites
-    for i in range(budget.graphs):
-        again = replace(problem, seed=problem.seed * 1009 + i)
-        yield "metis", metis(again), None
-        yield "interaction", interaction(again), None
+    for i in range(options.graphs):
+        yield "metis", metis(replace(problem, seed=seed + i)), None
+    for i in range(options.interactions):
+        yield "interaction", interaction(replace(problem, seed=seed + i)), None
+    for i in range(options.long_interactions):
+        yield "interaction", interaction(replace(problem, seed=seed + 500 + i), LONG), None
 
 
 def _descend(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from distq.errors import UsageError
 from distq.network.model import Network
+from distq.partition.fold import fold
+from distq.partition.halt import Halt
 from distq.partition.hypergraph import Hypergraph, last_packet, static_hypergraph
+from distq.partition.options import SearchOptions, search_options
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.steiner import SpanCost, span_cost
 
 Int32 = NDArray[np.int32]
-
-#: Budgets of moves: the valid values of every `effort`.
-EFFORTS = ("fast", "default", "best")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class PartitionProblem:
         tied: (n,) which wires must end where the wire `end_qubit` began.
         allowed: (k,) modules that may hold qubits and carry out gates.
         pinned: (n,) which qubits (wires) may not leave the module in which they start.
+        halt: says when a search has to end early.
     """
 
     graph: PacketGraph
@@ -52,6 +53,7 @@ class PartitionProblem:
     tied: NDArray[np.bool_]
     allowed: NDArray[np.bool_]
     pinned: NDArray[np.bool_]
+    halt: Halt = field(default_factory=Halt)
 
     @property
     def num_qubits(self) -> int:
@@ -63,6 +65,11 @@ class PartitionProblem:
         """Number of modules, k, of which not all may be allowed."""
         return len(self.capacities)
 
+    @cached_property
+    def options(self) -> SearchOptions:
+        """Techniques of the search and their budgets."""
+        return search_options(self.effort)
+
     @property
     def leaves(self) -> NDArray[np.bool_]:
         """(n,) which wires have to end in a given module that is not known to be the one where they start."""
@@ -70,9 +77,14 @@ class PartitionProblem:
 
     @cached_property
     def hypergraph(self) -> Hypergraph:
-        """Qubits and merged nodes: the static form. One net for each packet."""
-        ending = np.flatnonzero(self.leaves & (np.diff(self.graph.packet_offsets) > 0))
-        return static_hypergraph(self.graph, self.end_qubit, last_packet(self.graph)[ending])
+        """Qubits and merged nodes: the static form. One net for each packet, repeated parts counted once (`fold`)."""
+        graph = self.graph
+        busy = np.diff(graph.packet_offsets) > 0
+        ending = np.flatnonzero(self.leaves & busy)
+        whole = static_hypergraph(graph, self.end_qubit, last_packet(graph)[ending])
+        elsewhere = np.flatnonzero((self.leaves | (self.end_qubit != np.arange(graph.num_qubits))) & busy)
+        single = np.isin(whole.net_packet, last_packet(graph)[elsewhere])
+        return fold(whole, graph.packet_qubit, single) if self.options.fold else whole
 
     @cached_property
     def net_final(self) -> Int32:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.network.model import Network
+from distq.partition.halt import Halt
 from distq.partition.hypergraph import Hypergraph, expand, static_hypergraph
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
@@ -43,6 +44,7 @@ def refine_sites(
     effort: str = "default",
     seed: int = 0,
     allowed: NDArray[np.bool_] | None = None,
+    halt: Halt | None = None,
 ) -> Placement:
     """The same homes with the best sites found; never worse than the sites of `placement`.
 
@@ -56,13 +58,14 @@ def refine_sites(
         effort: budget of the local search.
         seed: of the local search.
         allowed: (k,) modules that may carry out gates; all if None.
+        halt: says when to end the local search early.
     """
     may = np.ones(network.num_modules, bool) if allowed is None else allowed
     hypergraph = static_hypergraph(graph)
     before, after = hypergraph.net_homes(graph, placement.homes)
     nodes = hypergraph.nodes
     start = nodes.sites(graph, placement)
-    search = SiteSearch(hypergraph, span_cost(network), network.comm_array, may)
+    search = SiteSearch(hypergraph, span_cost(network), network.comm_array, may, halt=halt)
     sites = improve_sites(search, hypergraph, before, after, start, network.comm_array, may, effort, seed)
     found = expand(graph, nodes, placement.homes, sites, placement.partitioner)
     return replace(found, final_homes=placement.final_homes)

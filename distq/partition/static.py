@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distq.partition.halt import Halt
 from distq.partition.hypergraph import Hypergraph, last_packet
 from distq.partition.registry import PartitionProblem
 from distq.partition.steiner import SpanCost
@@ -30,7 +31,9 @@ class SiteSearch:
         allowed: NDArray[np.bool_],
         more: dict[str, NDArray[Any]] | None = None,
         num_qubits: int = 0,
+        halt: Halt | None = None,
     ) -> None:
+        self.halt = halt or Halt()
         modules = np.flatnonzero(allowed).astype(np.int32)
         structure, scalars = gate_structure(hypergraph, span, comm, modules)
         structure |= more or {}
@@ -77,13 +80,16 @@ class SiteSearch:
         """Anneal sites only, and keep the best found; returns its energy. For the arguments see `anneal`."""
         from distq.partition.kernels import anneal_sites
 
+        if self.at.num_nodes == 0:
+            return self.energy
         return self._anneal(anneal_sites, budget, seed, hot, cold)
 
     def _anneal(self, kernel: Any, budget: int, seed: int, hot: float, cold: float, *more: float) -> int:
         from distq.partition.kernels import rebuild
 
-        rng = random_state(seed)
-        kernel(self.s, self.v, self.at, rng, self.energy, budget, hot, cold, self._journal, self._best, *more)
+        if self.at.num_nets == 0 or self.at.num_nodes + self.at.num_movable == 0:
+            return self.energy
+        slices(kernel, self, budget, seed, hot, cold, *more)
         self.v[: self.at.presence] = self._best
         self.energy = int(rebuild(self.s, self.v, self.at))
         return self.energy
@@ -110,6 +116,7 @@ class StaticSearch(SiteSearch):
             problem.allowed,
             more | self._pins(),
             problem.num_qubits,
+            problem.halt,
         )
 
     def _pins(self) -> dict[str, NDArray[Any]]:
@@ -156,6 +163,22 @@ class StaticSearch(SiteSearch):
 
         _, _, weight = interactions(self.problem)
         return float(weight.mean()) if len(weight) else 1.0
+
+
+#: Moves between two looks at the clock: a few tenths of a second.
+SLICE = 1_000_000
+
+
+def slices(kernel: Any, search: Any, budget: int, seed: int, hot: float, cold: float, *more: Any) -> None:
+    """Run a kernel that anneals, in slices, until its budget is spent or the search is told to halt."""
+    search._best[:] = search.v[: search.at.presence]
+    tally = np.array([search.energy, search.energy, 0], np.int64)
+    rng = random_state(seed)
+    while tally[2] < budget and not search.halt.asked():
+        until = min(budget, int(tally[2]) + SLICE)
+        kernel(
+            search.s, search.v, search.at, rng, tally, until, budget, hot, cold, search._journal, search._best, *more
+        )
 
 
 def gate_structure(

@@ -129,36 +129,24 @@ def propose(s: Any, v: Any, at: Any, rng: Any) -> Any:
 
 @njit(cache=True)
 def anneal_static(
-    s: Any,
-    v: Any,
-    at: Any,
-    rng: Any,
-    energy: Any,
-    budget: Any,
-    hot: Any,
-    cold: Any,
-    journal: Any,
-    best: Any,
-    stretch: Any,
-) -> Any:
-    """Anneal homes and sites together; `budget` counts nodes tried. The best state is left in `best`.
+    s: Any, v: Any, at: Any, rng: Any, tally: Any, until: Any, budget: Any, hot: Any, cold: Any, journal: Any,
+    best: Any, stretch: Any,
+) -> None:  # fmt: skip
+    """Anneal homes and sites together, in slices; `budget` counts nodes tried. The best state is left in `best`.
 
     The moves: one node; one copy more or less for a packet; a qubit to another module or two qubits exchanged,
     with greedy sites for their gates. About two thirds of the work goes into the last kind. Its temperature is
-    `stretch` times that of the others, because a whole qubit changes more at once.
+    `stretch` times that of the others, because a whole qubit changes more at once. For the arguments see
+    `dynamic_kernel.anneal_dynamic`.
     """
-    least = energy
-    best[:] = v[: at.presence]
-    if at.num_nets == 0:
-        return least
-    spent = 0
+    energy, least, spent = tally[0], tally[1], tally[2]
     on_sites = 0
     on_qubits = 0
     heat = 1.0 / hot
     step = 0
-    due = 0
+    due = spent
     free = at.num_movable > 0 and at.num_modules > 1
-    while spent < budget:
+    while spent < until:
         if step % 32 == 0:
             heat = 1.0 / (hot * (cold / hot) ** (spent / budget))
         step += 1
@@ -186,4 +174,4 @@ def anneal_static(
     if energy < least:
         least = energy
         best[:] = v[: at.presence]
-    return least
+    tally[0], tally[1], tally[2] = energy, least, spent

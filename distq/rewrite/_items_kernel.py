@@ -113,7 +113,12 @@ def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns
                 chain_frame[rest] = frames[wire]
                 frames[wire] = following
                 leg = last_leg[wire]
-                if leg >= 0 and chain[wire] < 0 and origin[row] != NO_ORIGIN and origin[item_row[leg_item[leg]]] == origin[row]:
+                if (
+                    leg >= 0
+                    and chain[wire] < 0
+                    and origin[row] != NO_ORIGIN
+                    and origin[item_row[leg_item[leg]]] == origin[row]
+                ):
                     turn_last[rest] = leg_trail[leg]
                     leg_trail[leg] = rest
                 else:
@@ -290,7 +295,9 @@ def write_rows(
         (3,) rows, wires and parameters written.
     """
     kind, item_row, item_base, item_angle, first, quaternions_ = items
-    (_, leg_wire, leg_letter, leg_frame, leg_next, leg_in, leg_start, leg_lead, leg_before, leg_trail, old_before) = legs
+    (_, leg_wire, leg_letter, leg_frame, leg_next, leg_in, leg_start, leg_lead, leg_before, leg_trail, old_before) = (
+        legs
+    )
     code, origin, width, wires, value, base, row, label = target
     top = len(last_of[0])
     now = np.zeros(top, np.int8)

@@ -26,9 +26,7 @@ def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
     off = set(without)
     for name in sorted(off):
         if name not in TECHNIQUES:
-            raise UsageError(
-                f"there is no technique {name!r} to leave out; choose from {', '.join(TECHNIQUES)}"
-            )
+            raise UsageError(f"there is no technique {name!r} to leave out; choose from {', '.join(TECHNIQUES)}")
     return tuple(name for name in TECHNIQUES if name not in off)
 
 

@@ -337,7 +337,9 @@ class _Finder:
     def _add(self, owner: int, runs: tuple[int, ...], base: int, angle: float) -> None:
         """A new rotation about the plain letters of some runs of an item, where that item stands."""
         items, index = self.items, self.index
-        items.reserve(1024 if items.count == len(items.kind) else 0, 1024 if items.pins + 16 > len(items.legs[0]) else 0)
+        items.reserve(
+            1024 if items.count == len(items.kind) else 0, 1024 if items.pins + 16 > len(items.legs[0]) else 0
+        )
         i = items.count
         items.count += 1
         items.kind[i] = self.ROTATION

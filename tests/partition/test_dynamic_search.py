@@ -105,12 +105,15 @@ def test_kernel_keeps_count():
         s, v, at = search.s, search.v, search.at
         best = np.zeros(at.presence, np.int32)
         journal, log = np.zeros((1000, 2), np.int32), np.zeros((1000, 2), np.int32)
-        least = anneal_dynamic(s, v, at, random_state(1), energy, 30_000, 3.0, 1.0, journal, best, log)
+        tally = np.array([energy, energy, 0], np.int64)
+        for until in (7_000, 30_000):
+            anneal_dynamic(s, v, at, random_state(1), tally, until, 30_000, 3.0, 1.0, journal, best, log)
+        least = int(tally[1])
         load = v[at.load : at.load + k * at.num_slots].copy()
         presence = v[at.presence : at.presence + at.num_nets * k].copy()
         assert fill_load(s, v, at) == 0
         assert (load == v[at.load : at.load + k * at.num_slots]).all()
-        rebuild(s, v, at)
+        assert rebuild(s, v, at) == tally[0]
         assert (presence == v[at.presence : at.presence + at.num_nets * k]).all()
         assert (loads(graph, v[at.home : at.home + graph.num_junctions], k) == load.reshape(k, -1).T).all()
         v[: at.presence] = best
