@@ -155,4 +155,5 @@ def _restrict(
         vertex_offsets=np.concatenate([[0], np.cumsum(degree)]).astype(np.int64),
         nets=net_name[hypergraph.nets[nets_left]].astype(np.int32),
         net_weight=(hypergraph.net_weight[kept_net] * weight).astype(np.int32),
+        num_packet_nets=int(kept_net.sum()),
     )
