@@ -327,6 +327,8 @@ class _Round:
         owner = -1
         if block is not None:
             owner = block.number
+            if block.events and self.events[block.events[0]].guard != guard:
+                raise block.fail("speaks of instructions under different conditions")
             block.events.append(number)
             if block.swapped:
                 actions = tuple([-1 - owner if w in block.swapped else a for w, a in zip(wires, actions)])
@@ -431,8 +433,6 @@ class _Task:
         self.wires = list(block.first)
         self.place = {w: i for i, w in enumerate(self.wires)}
         guard = events[0].guard
-        if any(e.guard != guard for e in events):
-            raise block.fail("speaks of instructions under different conditions")
         if guard >= 0 and block.renaming:
             raise block.fail("exchanges wires under a condition")
         self.rows = _rows_of(block.witness)
