@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from pathlib import Path
@@ -20,11 +21,12 @@ from witnesscases import Case, expanded, lines_of, mutants, parity_line, random_
 
 from distq.errors import InputError
 from distq.verify import verify
+from distq.verify.events import Builder
 from distq.verify.reader import read_directory
 from distq.verify.source import read_source
 from distq.verify.substitute import WitnessError
 from distq.verify.symbolic import verify_symbolic
-from distq.verify.tape import Row
+from distq.verify.tape import Row, Tape
 
 CX_RZ_CX = "rzz(0.3) q[0], q[1];"
 
@@ -156,6 +158,27 @@ def test_wide_gates_in_small_ones(n: int) -> None:
     ):
         with pytest.raises(WitnessError, match="is not equal"):
             carried_out(circuit, [of(n, lines=wrong)])
+
+
+@pytest.mark.parametrize("size", [1e4, 1e17, 1e300])
+@pytest.mark.parametrize("legs", [2, 4])
+def test_angles_far_from_zero(size: float, legs: int) -> None:
+    """A large angle is what its sine and cosine say, not what is left after subtracting a rounded pi many times."""
+    for k in range(6):
+        angle = size * (1 + k / 7)
+        circuit = QuantumCircuit(legs)
+        circuit.mcp(angle, list(range(legs - 1)), legs - 1)
+        wires = ", ".join(f"q[{i}]" for i in range(legs))
+        right = math.atan2(math.sin(angle), math.cos(angle))
+        for offset in (0.0, 1e-3, math.pi / 2, math.pi, -math.pi / 2):
+            line = f"{'cp' if legs == 2 else f'ctrl({legs - 1}) @ p'}({right + offset!r}) {wires};"
+            assert accepted(circuit, [of(0, lines=[line])]) == (offset == 0.0)
+            tapes = [
+                read_source(circuit).tape,
+                Tape(legs, [(Row.MCP, tuple(range(legs)), (right + offset, None), -1, 0)]),
+            ]
+            ours, theirs = (Builder(legs).run(t).events for t in tapes)
+            assert (abs(ours[0].angle - theirs[0].angle) < 1e-9) == (offset == 0.0)
 
 
 # Blocks of blocks
