@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
+from qiskit.circuit.library import XXMinusYYGate, XXPlusYYGate
 
 import distq
 from distq.errors import InputError, MissingExtraError, UsageError
@@ -61,6 +62,8 @@ def rich_program() -> DistributedProgram:
     theta, phi = Parameter("theta"), Parameter("phi")
     circuit.ry(theta.sin() + phi, 1)
     circuit.cp(theta**7, 0, 2)
+    circuit.append(XXPlusYYGate(0.7, 0.1), [0, 2])
+    circuit.append(XXMinusYYGate(0.9, 0.2), [1, 3])
     circuit.measure(0, 0)
     circuit.measure(1, 1)
     with circuit.if_test((0, 1)):

@@ -123,6 +123,8 @@ def directory_mutations(
     Raises:
         UsageError: an unknown kind.
     """
+    import distq.testing.witness_faults  # noqa: F401  (registers its kinds)
+
     chosen = sorted(DIRECTORY_FAULTS) if kinds is None else list(kinds)
     foreign = [Directory(f) for f in others]
     for kind in chosen:
@@ -136,7 +138,9 @@ def directory_mutations(
                 yield BrokenDirectory(kind, change[0], directory.files(), change[1])
 
 
-def _fault(kind: str) -> Callable[[TextFault], TextFault]:
+def text_fault(kind: str) -> Callable[[TextFault], TextFault]:
+    """Register a kind of fault."""
+
     def register(function: TextFault) -> TextFault:
         DIRECTORY_FAULTS[kind] = function
         return function
@@ -148,7 +152,7 @@ def _pick(rng: random.Random, options: Sequence[T]) -> T | None:
     return options[rng.randrange(len(options))] if options else None
 
 
-@_fault("message read before it is sent")
+@text_fault("message read before it is sent")
 def _read_early(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """The annotation and its statement move before the Bell pair or the message that they depend on."""
     places = d.matching(r"^@distq\.recv")
@@ -169,7 +173,7 @@ def _read_early(d: Directory, rng: random.Random, others: Sequence[Directory]) -
     return None
 
 
-@_fault("receive annotation dropped")
+@text_fault("receive annotation dropped")
 def _receive_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(r"^@distq\.recv"))
     if chosen is None:
@@ -178,7 +182,7 @@ def _receive_dropped(d: Directory, rng: random.Random, others: Sequence[Director
     return f"{d.names[module]}: {d.lines[module].pop(i)!r} dropped", True
 
 
-@_fault("receive annotation too late")
+@text_fault("receive annotation too late")
 def _receive_late(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = [(m, i) for m, i in d.matching(r"^@distq\.recv") if i + 2 < len(d.lines[m])]
     chosen = _pick(rng, places)
@@ -193,7 +197,7 @@ def _receive_late(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]}: line {i + 1} moved behind line {end + 1}", True
 
 
-@_fault("send annotation dropped")
+@text_fault("send annotation dropped")
 def _send_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(r"^@distq\.send"))
     if chosen is None:
@@ -202,7 +206,7 @@ def _send_dropped(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]}: {d.lines[module].pop(i)!r} dropped", True
 
 
-@_fault("send annotation on another measurement")
+@text_fault("send annotation on another measurement")
 def _send_moved(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = d.matching(r"^@distq\.send")
     rng.shuffle(places)
@@ -217,7 +221,7 @@ def _send_moved(d: Directory, rng: random.Random, others: Sequence[Directory]) -
     return None
 
 
-@_fault("message for another module")
+@text_fault("message for another module")
 def _message_column(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """An entry of the manifest's messages changes places with another."""
     messages = d.manifest["messages"]
@@ -232,7 +236,7 @@ def _message_column(d: Directory, rng: random.Random, others: Sequence[Directory
     return f"messages {i} and {j} exchange {column!r} in the manifest", False
 
 
-@_fault("received bits exchanged")
+@text_fault("received bits exchanged")
 def _received(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Two messages to one module fill each other's bit."""
     messages = d.manifest["messages"]
@@ -247,7 +251,7 @@ def _received(d: Directory, rng: random.Random, others: Sequence[Directory]) -> 
     return f"messages {i} and {j} fill each other's bit", False
 
 
-@_fault("pair numbers exchanged")
+@text_fault("pair numbers exchanged")
 def _pair_numbers(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Two Bell pairs change places in one of the files only."""
     places = d.matching(r"^epr\(")
@@ -262,7 +266,7 @@ def _pair_numbers(d: Directory, rng: random.Random, others: Sequence[Directory])
     return None
 
 
-@_fault("pair column changed")
+@text_fault("pair column changed")
 def _pair_column(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     pairs = d.manifest["pairs"]
     column = rng.choice(("link", "a", "b"))
@@ -273,7 +277,7 @@ def _pair_column(d: Directory, rng: random.Random, others: Sequence[Directory]) 
     return f"{column!r} of pair {i} is {pairs[column][i]} in the manifest", True
 
 
-@_fault("file of another program")
+@text_fault("file of another program")
 def _foreign_file(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, list(others))
     if chosen is None:
@@ -285,7 +289,7 @@ def _foreign_file(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]} taken from another program", False
 
 
-@_fault("manifest of another program")
+@text_fault("manifest of another program")
 def _foreign_manifest(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     fitting = [o for o in others if len(o.lines) == len(d.lines) and o.lines != d.lines]
     chosen = _pick(rng, fitting)
@@ -295,7 +299,7 @@ def _foreign_manifest(d: Directory, rng: random.Random, others: Sequence[Directo
     return "the manifest taken from another program", False
 
 
-@_fault("module files exchanged")
+@text_fault("module files exchanged")
 def _exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     if len(d.lines) < 2:
         return None
@@ -304,7 +308,7 @@ def _exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) ->
     return f"{d.names[i]} and {d.names[j]} exchanged", True
 
 
-@_fault("line dropped")
+@text_fault("line dropped")
 def _line_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(""))
     if chosen is None:
@@ -313,7 +317,7 @@ def _line_dropped(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]}: line {i + 1} {d.lines[module].pop(i)!r} dropped", False
 
 
-@_fault("line repeated")
+@text_fault("line repeated")
 def _line_repeated(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(""))
     if chosen is None:
@@ -323,7 +327,7 @@ def _line_repeated(d: Directory, rng: random.Random, others: Sequence[Directory]
     return f"{d.names[module]}: line {i + 1} {d.lines[module][i]!r} twice", False
 
 
-@_fault("lines exchanged")
+@text_fault("lines exchanged")
 def _lines_exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = [(m, i) for m, i in d.matching("") if i + 1 < len(d.lines[m])]
     chosen = _pick(rng, places)
@@ -335,7 +339,7 @@ def _lines_exchanged(d: Directory, rng: random.Random, others: Sequence[Director
     return f"{d.names[module]}: lines {i + 1} and {i + 2} exchanged", False
 
 
-@_fault("digit changed")
+@text_fault("digit changed")
 def _digit(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(r"\d"))
     if chosen is None:
@@ -348,7 +352,7 @@ def _digit(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Cha
     return f"{d.names[module]}: line {i + 1} {line!r} became {d.lines[module][i]!r}", False
 
 
-@_fault("line moved to another module")
+@text_fault("line moved to another module")
 def _line_elsewhere(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = d.matching(r"^(?!@|epr)")
     chosen = _pick(rng, places)
@@ -361,7 +365,7 @@ def _line_elsewhere(d: Directory, rng: random.Random, others: Sequence[Directory
     return f"{d.names[module]}: line {i + 1} moved to line {at + 1} of {d.names[target]}", False
 
 
-@_fault("network smaller than declared")
+@text_fault("network smaller than declared")
 def _capacity(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """A module of the network has fewer qubits than its file declares."""
     entries = list(zip(d.manifest["modules"], d.manifest["network"]["modules"]))
@@ -374,7 +378,7 @@ def _capacity(d: Directory, rng: random.Random, others: Sequence[Directory]) -> 
     return None
 
 
-@_fault("file edited")
+@text_fault("file edited")
 def _edited(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Any edit, with the old checksum."""
     module = rng.randrange(len(d.lines))
@@ -383,7 +387,7 @@ def _edited(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Ch
     return f"{d.names[module]}: a line added, checksum as before", True
 
 
-@_fault("file truncated")
+@text_fault("file truncated")
 def _truncated(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     module = rng.randrange(len(d.lines))
     count = len(d.lines[module])

@@ -37,6 +37,7 @@ from distq.verify.rotations import (
     Vector,
     axis_angle,
     multiply,
+    principal,
     pull_back,
     z_row,
 )
@@ -178,7 +179,7 @@ class Builder:
     # Gates
 
     def _gate(self, kind: int, strands: tuple[int, ...], angle: float, axes: Axes, guard: int) -> None:
-        frames = self.frames
+        frames, angle = self.frames, principal(angle)
         if axes is None:
             legs = [self.leg(s, z_row(frames[s])) for s in strands]
         else:

@@ -53,8 +53,8 @@ def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int =
         seed: for the values of unbound parameters, and for sampled branches.
 
     Returns:
-        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, and for conditions that had to be
-        resolved branch by branch `branches` and `branches_sampled`.
+        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, `blocks` (witnesses proved), and for
+        conditions that had to be resolved branch by branch `branches` and `branches_sampled`.
 
     Raises:
         InputError: the circuit holds an operation that is not supported.
@@ -65,6 +65,7 @@ def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int =
         for bound, program in _bindings(circuit, files, seed):
             details = _check(bound, program, seed)
             details["bindings"] = _BINDINGS if circuit.parameters else 1
+            details["blocks"] = len(files.blocks)
     except (Mismatch, ReplayError) as error:
         return Outcome.wrong("symbolic", str(error))
     return Outcome.right("symbolic", **details)
