@@ -10,6 +10,7 @@ from distq.errors import UsageError
 #: What each technique does; all are on unless they are switched off by name.
 TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
+    "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
 }
 
@@ -26,9 +27,7 @@ def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
     off = set(without)
     for name in sorted(off):
         if name not in TECHNIQUES:
-            raise UsageError(
-                f"there is no technique {name!r} to leave out; choose from {', '.join(TECHNIQUES)}"
-            )
+            raise UsageError(f"there is no technique {name!r} to leave out; choose from {', '.join(TECHNIQUES)}")
     return tuple(name for name in TECHNIQUES if name not in off)
 
 
