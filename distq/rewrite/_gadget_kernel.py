@@ -16,8 +16,7 @@ _LONGEST = 2000
 
 
 @numba.njit(cache=True)
-def find(parent: Any, i: int) -> int:
-    """The representative of the group of item i."""
+def _find(parent: Any, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -25,9 +24,9 @@ def find(parent: Any, i: int) -> int:
 
 
 @numba.njit(cache=True)
-def unite(parent: Any, i: int, j: int) -> None:
+def _unite(parent: Any, i: int, j: int) -> None:
     """Join two groups; the lower number represents them."""
-    i, j = find(parent, i), find(parent, j)
+    i, j = _find(parent, i), _find(parent, j)
     if i < j:
         parent[j] = i
     else:
@@ -36,7 +35,7 @@ def unite(parent: Any, i: int, j: int) -> None:
 
 @numba.njit(cache=True)
 def _phase(a: int, b: int) -> int:
-    """e with a b = i^e c, for letters without signs, 0 for equal or no letters."""
+    """The e with a b = i^e c, for letters without signs, 0 for equal or no letters."""
     if a == 0 or b == 0 or a == b:
         return 0
     return 1 if (b - a) % 3 == 1 else -1
@@ -53,91 +52,93 @@ def _times(a: int, b: int) -> int:
 
 
 @numba.njit(cache=True)
-def _leg_on(item: int, wire: int, first: Any, leg_wire: Any, leg_next: Any) -> int:
-    leg = first[item]
-    while leg >= 0 and leg_wire[leg] != wire:
-        leg = leg_next[leg]
+def _leg_on(item: int, wire: int, items: Any, legs: Any) -> int:
+    leg = items.first[item]
+    while leg >= 0 and legs.wire[leg] != wire:
+        leg = legs.next[leg]
     return leg
 
 
 @numba.njit(cache=True)
-def _unlink(leg: int, legs: Any, first: Any) -> None:
+def _unlink(leg: int, items: Any, legs: Any) -> None:
     """Take a leg off its wire and its item."""
-    leg_item, leg_wire, leg_letter, leg_frame, leg_next, before, after = legs
-    if before[leg] >= 0:
-        after[before[leg]] = after[leg]
-    if after[leg] >= 0:
-        before[after[leg]] = before[leg]
-    item = leg_item[leg]
-    if first[item] == leg:
-        first[item] = leg_next[leg]
+    if legs.before[leg] >= 0:
+        legs.after[legs.before[leg]] = legs.after[leg]
+    if legs.after[leg] >= 0:
+        legs.before[legs.after[leg]] = legs.before[leg]
+    item = legs.item[leg]
+    if items.first[item] == leg:
+        items.first[item] = legs.next[leg]
     else:
-        at = first[item]
-        while leg_next[at] != leg:
-            at = leg_next[at]
-        leg_next[at] = leg_next[leg]
+        at = items.first[item]
+        while legs.next[at] != leg:
+            at = legs.next[at]
+        legs.next[at] = legs.next[leg]
 
 
 @numba.njit(cache=True)
-def _link(item: int, wire: int, letter: int, following: int, legs: Any, first: Any, ends: Any) -> int:
-    """Give an item a leg on a wire, before the leg `following` of that wire."""
-    leg_item, leg_wire, leg_letter, leg_frame, leg_next, before, after = legs
+def _link(item: int, letter: int, near: int, behind: bool, items: Any, legs: Any, ends: Any) -> int:
+    """Give an item a leg on the wire of the leg `near`, before it or behind it."""
     leg = ends[1]
     ends[1] += 1
-    leg_item[leg] = item
-    leg_wire[leg] = wire
-    leg_letter[leg] = letter
-    leg_frame[leg] = -1
-    leg_next[leg] = first[item]
-    first[item] = leg
-    before[leg] = before[following]
-    after[leg] = following
-    if before[following] >= 0:
-        after[before[following]] = leg
-    before[following] = leg
+    legs.item[leg] = item
+    legs.wire[leg] = legs.wire[near]
+    legs.letter[leg] = letter
+    legs.frame[leg] = -1
+    legs.next[leg] = items.first[item]
+    items.first[item] = leg
+    first, last = (near, legs.after[near]) if behind else (legs.before[near], near)
+    legs.before[leg] = first
+    legs.after[leg] = last
+    if first >= 0:
+        legs.after[first] = leg
+    if last >= 0:
+        legs.before[last] = leg
     return leg
+
+
+@numba.njit(cache=True)
+def _rotation(like: int, angle: float, later: int, items: Any, ends: Any) -> int:
+    """A new rotation without legs, of the group and the symbol of another item."""
+    new = ends[0]
+    ends[0] += 1
+    items.kind[new] = ROTATION
+    items.row[new] = items.row[like]
+    items.base[new] = items.base[like]
+    items.angle[new] = angle
+    items.first[new] = -1
+    items.key[new] = items.key[like] + later
+    items.width[new] = 1
+    items.parent[new] = _find(items.parent, like)
+    return new
 
 
 @numba.njit(cache=True)
 def _positive(item: int, items: Any, legs: Any) -> None:
     """Put the signs of the letters of a rotation into its angle."""
-    kind, row, base, angle, first, key, width, parent = items
-    leg_letter, leg_next = legs[2], legs[4]
-    leg = first[item]
+    leg = items.first[item]
     while leg >= 0:
-        if leg_letter[leg] < 0:
-            leg_letter[leg] = -leg_letter[leg]
-            angle[item] = -angle[item]
-        leg = leg_next[leg]
+        if legs.letter[leg] < 0:
+            legs.letter[leg] = -legs.letter[leg]
+            items.angle[item] = -items.angle[item]
+        leg = legs.next[leg]
 
 
 @numba.njit(cache=True)
 def _expand(item: int, items: Any, legs: Any, ends: Any) -> None:
     """A phase gate on two wires becomes a parity rotation behind two rotations of one wire each."""
-    kind, row, base, angle, first, key, width, parent = items
-    leg_item, leg_wire, leg_letter, leg_frame, leg_next, before, after = legs
-    half = angle[item] / 2
+    half = items.angle[item] / 2
     sub = 0
-    leg = first[item]
+    leg = items.first[item]
     while leg >= 0:
-        new = ends[0]
-        ends[0] += 1
-        kind[new] = ROTATION
-        row[new] = row[item]
-        base[new] = base[item]
-        angle[new] = half
-        first[new] = -1
-        key[new] = key[item] + sub
-        width[new] = 1
-        parent[new] = new
-        unite(parent, item, new)
-        _link(new, leg_wire[leg], leg_letter[leg], leg, legs, first, ends)
+        new = _rotation(item, half, sub, items, ends)
+        _link(new, legs.letter[leg], leg, False, items, legs, ends)
         _positive(new, items, legs)
         sub += 1
-        leg = leg_next[leg]
-    key[item] += sub
-    kind[item] = ROTATION
-    angle[item] = -half
+        leg = legs.next[leg]
+    items.key[item] += sub
+    items.kind[item] = ROTATION
+    items.angle[item] = -half
     _positive(item, items, legs)
 
 
@@ -147,42 +148,40 @@ def _cost(width: int, local: bool) -> int:
 
 
 @numba.njit(cache=True)
-def _scan(c: int, t: int, hc: int, ht: int, gc: int, gt: int, items: Any, legs: Any, found: Any, limit: int) -> int:
-    """Look at the items between the legs hc, ht and gc, gt on the wires c, t.
+def _scan(hc: int, ht: int, gc: int, gt: int, items: Any, legs: Any, found: Any, limit: int) -> int:
+    """Look at the items between the legs hc, ht and gc, gt on the same wires.
 
     Returns:
         How many of them would change if the pair were taken out (listed in `found` with what follows on each
         wire), or -1 if it cannot be, or should not be, because legs in all would grow by more than `limit`.
     """
-    kind, row, base, angle, first, key, width, parent = items
-    leg_item, leg_wire, leg_letter, leg_frame, leg_next, before, after = legs
-    p, q = abs(leg_letter[hc]), abs(leg_letter[ht])
-    a, b = after[hc], after[ht]
+    p, q = abs(legs.letter[hc]), abs(legs.letter[ht])
+    a, b = legs.after[hc], legs.after[ht]
     count, growth, seen = 0, 0, 0
     while a != gc or b != gt:
         seen += 1
         if seen > _LONGEST:
             return -1
-        on_c = a != gc and (b == gt or key[leg_item[a]] <= key[leg_item[b]])
-        i = leg_item[a] if on_c else leg_item[b]
+        on_c = a != gc and (b == gt or items.key[legs.item[a]] <= items.key[legs.item[b]])
+        i = legs.item[a] if on_c else legs.item[b]
         x, y = -1, -1
-        if a != gc and leg_item[a] == i:
-            x = abs(leg_letter[a])
-            a = after[a]
-        if b != gt and leg_item[b] == i:
-            y = abs(leg_letter[b])
-            b = after[b]
+        if a != gc and legs.item[a] == i:
+            x = abs(legs.letter[a])
+            a = legs.after[a]
+        if b != gt and legs.item[b] == i:
+            y = abs(legs.letter[b])
+            b = legs.after[b]
         if (x < 0 or x == p) and (y < 0 or y == q):
             continue
-        expands = kind[i] == PHASE and width[i] == 2
-        if kind[i] != ROTATION and not expands:
+        expands = items.kind[i] == PHASE and items.width[i] == 2
+        if items.kind[i] != ROTATION and not expands:
             return -1
         x, y = max(x, 0), max(y, 0)
         new_x = _times(x, p) if y != 0 and y != q else x
         new_y = _times(y, q) if x != 0 and x != p else y
         wider = (new_x != 0) - (x != 0) + (new_y != 0) - (y != 0)
-        local = base[i] < 0 and abs(angle[i]) == _PI
-        growth += _cost(width[i] + wider, local) - _cost(width[i], local)
+        local = items.base[i] < 0 and abs(items.angle[i]) == _PI
+        growth += _cost(items.width[i] + wider, local) - _cost(items.width[i], local)
         if expands:
             growth += 2 * (x != 0 and x != p) + 2 * (y != 0 and y != q)
         if growth > limit:
@@ -193,117 +192,157 @@ def _scan(c: int, t: int, hc: int, ht: int, gc: int, gt: int, items: Any, legs: 
 
 
 @numba.njit(cache=True)
-def _conjugate(i: int, c: int, t: int, sp: int, sq: int, a: int, b: int, items: Any, legs: Any, ends: Any) -> None:
-    """Conjugate a rotation by CZ(sp, sq), signed letters on c and t; a, b: the legs that follow there."""
-    kind, row, base, angle, first, key, width, parent = items
-    leg_item, leg_wire, leg_letter, leg_frame, leg_next, before, after = legs
+def _conjugate(i: int, hc: int, ht: int, a: int, b: int, items: Any, legs: Any, ends: Any) -> None:
+    """Conjugate a rotation by the CZ with the legs hc, ht; a, b: the legs that follow on the same wires."""
     _positive(i, items, legs)
+    on_c, on_t = _leg_on(i, legs.wire[hc], items, legs), _leg_on(i, legs.wire[ht], items, legs)
+    sp, sq = legs.letter[hc], legs.letter[ht]
     p, q = abs(sp), abs(sq)
-    on_c, on_t = _leg_on(i, c, first, leg_wire, leg_next), _leg_on(i, t, first, leg_wire, leg_next)
-    x = leg_letter[on_c] if on_c >= 0 else 0
-    y = leg_letter[on_t] if on_t >= 0 else 0
-    turn_t, turn_c = x != 0 and x != p, y != 0 and y != q
+    x = legs.letter[on_c] if on_c >= 0 else 0
+    y = legs.letter[on_t] if on_t >= 0 else 0
     # (x y) -> (x Q)(P y): on c the product x P, on t the product Q y.
     power, sign = 0, 1
     new_x, new_y = x, y
-    if turn_c:
+    if y != 0 and y != q:
         power += _phase(x, p)
         new_x = _times(x, p)
         sign = sign if sp > 0 else -sign
-    if turn_t:
+    if x != 0 and x != p:
         power += _phase(q, y)
         new_y = _times(q, y)
         sign = sign if sq > 0 else -sign
-    if power == 2 or power == -2:
+    if power in (2, -2):
         sign = -sign
-    angle[i] = sign * angle[i]
-    _set(i, c, on_c, new_x, a, items, legs, ends)
-    _set(i, t, on_t, new_y, b, items, legs, ends)
+    items.angle[i] = sign * items.angle[i]
+    _set(i, on_c, new_x, a, items, legs, ends)
+    _set(i, on_t, new_y, b, items, legs, ends)
 
 
 @numba.njit(cache=True)
-def _set(i: int, wire: int, leg: int, letter: int, following: int, items: Any, legs: Any, ends: Any) -> None:
-    first, key, width = items[4], items[5], items[6]
+def _set(i: int, leg: int, letter: int, following: int, items: Any, legs: Any, ends: Any) -> None:
     if leg < 0 and letter != 0:
-        while legs[5][following] >= 0 and key[legs[0][legs[5][following]]] > key[i]:
-            following = legs[5][following]
-        _link(i, wire, letter, following, legs, first, ends)
-        width[i] += 1
+        while legs.before[following] >= 0 and items.key[legs.item[legs.before[following]]] > items.key[i]:
+            following = legs.before[following]
+        _link(i, letter, following, False, items, legs, ends)
+        items.width[i] += 1
     elif leg >= 0 and letter == 0:
-        _unlink(leg, legs, first)
-        width[i] -= 1
+        _unlink(leg, items, legs)
+        items.width[i] -= 1
     elif leg >= 0:
-        legs[2][leg] = letter
+        legs.letter[leg] = letter
 
 
 @numba.njit(cache=True)
-def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: Any, limit: int) -> int:
+def _pull_through(h: int, hc: int, ht: int, found: Any, count: int, items: Any, legs: Any, ends: Any) -> None:
+    """Take the gate h out and conjugate by it what `_scan` has found."""
+    c, t = legs.wire[hc], legs.wire[ht]
+    for k in range(count):
+        i, a, b = found[k]
+        if items.kind[i] == PHASE:
+            # Its new rotations stand before it; those on these wires may change as well.
+            start = ends[0]
+            _expand(i, items, legs, ends)
+            for new in range(start, ends[0]):
+                if legs.wire[items.first[new]] in (c, t):
+                    _conjugate(new, hc, ht, a, b, items, legs, ends)
+        _conjugate(i, hc, ht, a, b, items, legs, ends)
+        _unite(items.parent, h, i)
+    _unlink(hc, items, legs)
+    _unlink(ht, items, legs)
+    items.kind[h] = DEAD
+
+
+@numba.njit(cache=True)
+def _annul(g: int, hc: int, ht: int, gc: int, gt: int, items: Any, legs: Any) -> None:
+    """What is left of g after an equal gate h: the letter on t if the signs on c differ, and that on c likewise."""
+    keep_t, keep_c = legs.letter[hc] != legs.letter[gc], legs.letter[ht] != legs.letter[gt]
+    if not keep_c:
+        _unlink(gc, items, legs)
+    if not keep_t:
+        _unlink(gt, items, legs)
+    items.kind[g] = ROTATION if keep_c or keep_t else DEAD
+    items.base[g] = -1
+    items.angle[g] = _PI
+    items.width[g] = keep_c + keep_t
+
+
+@numba.njit(cache=True)
+def _combine(g: int, hc: int, ht: int, gc: int, gt: int, items: Any, legs: Any, ends: Any) -> None:
+    """Put g in the place of h, g, which differ in the letter on t only (signs apart).
+
+    With A the signed letter of g on c, Q, B those of g and h on t, and Q B = i s R: CZ(A, Q) CZ(A, B) is
+    exp(i s pi/4 R) exp(-i s pi/4 A R). If h has -A on c it is CZ(-A, B) = B CZ(A, B), and the same
+    with -s follows, then B.
+    """
+    q, b = abs(legs.letter[gt]), abs(legs.letter[ht])
+    s = _phase(q, b)
+    if (legs.letter[gt] > 0) != (legs.letter[ht] > 0):
+        s = -s
+    opposite = legs.letter[gc] != legs.letter[hc]
+    if opposite:
+        s = -s
+    items.kind[g] = ROTATION
+    items.base[g] = -1
+    items.angle[g] = s * _PI / 2
+    legs.letter[gt] = 6 - q - b
+    _positive(g, items, legs)
+    turn = _rotation(g, -s * _PI / 2, 1, items, ends)
+    last = _link(turn, 6 - q - b, gt, True, items, legs, ends)
+    if opposite:
+        pauli = _rotation(g, _PI, 2, items, ends)
+        _link(pauli, b, last, True, items, legs, ends)
+
+
+@numba.njit(cache=True)
+def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: Any, limit: int, combine: bool) -> int:
     """Take out all pairs of equal CZ-like gates that enclose what lets them, inner pairs first.
 
     Args:
-        items: columns kind, row, base, angle, first leg, key (time), width, parent (groups).
-        legs: columns item, wire, letter, frame, next of item, before and after on the wire.
+        items: columns of items.
+        legs: columns of legs.
         ends: (2,) numbers of items and legs; grow.
         pair: (items,) number of the pair of wires of each CZ that has others on the same wires, else -1.
         last: (pairs,) scratch.
         banned: (items,) True for gates that must stay.
-        limit: by how many legs the items between may grow.
+        limit: by how many legs the items between may grow; half of it if one gate is left.
+        combine: whether two gates that differ in one letter become one rotation by pi/2.
 
     Returns:
-        Number of pairs taken out; -1: the columns are too short, call again with longer ones.
+        Number of pairs changed; -1: the columns are too short, call again with longer ones.
     """
-    kind, row, base, angle, first, key, width, parent = items
-    leg_item, leg_wire, leg_letter, leg_frame, leg_next, before, after = legs
     last[:] = -1
     previous = np.full(len(pair), -1, np.int64)
     found = np.empty((_LONGEST, 3), np.int64)
     taken = 0
     for g in range(len(pair)):
-        if pair[g] < 0 or kind[g] != CZ or banned[g]:
+        if pair[g] < 0 or items.kind[g] != CZ or banned[g]:
             continue
         h = last[pair[g]]
         previous[g] = h
         last[pair[g]] = g
         if h < 0:
             continue
-        gc = first[g]
-        gt = leg_next[gc]
-        c, t = leg_wire[gc], leg_wire[gt]
-        hc, ht = _leg_on(h, c, first, leg_wire, leg_next), _leg_on(h, t, first, leg_wire, leg_next)
-        if abs(leg_letter[hc]) != abs(leg_letter[gc]) or abs(leg_letter[ht]) != abs(leg_letter[gt]):
+        gc = items.first[g]
+        gt = legs.next[gc]
+        hc, ht = _leg_on(h, legs.wire[gc], items, legs), _leg_on(h, legs.wire[gt], items, legs)
+        same_c = abs(legs.letter[hc]) == abs(legs.letter[gc])
+        same_t = abs(legs.letter[ht]) == abs(legs.letter[gt])
+        equal = same_c and same_t
+        if not equal and not (combine and (same_c or same_t)):
             continue
-        count = _scan(c, t, hc, ht, gc, gt, items, legs, found, limit)
+        count = _scan(hc, ht, gc, gt, items, legs, found, limit if equal else limit // 2)
         if count < 0:
             continue
-        if ends[0] + 2 * count > len(kind) or ends[1] + 6 * count > len(leg_item):
+        if ends[0] + 2 * count + 2 > len(items.kind) or ends[1] + 6 * count + 2 > len(legs.item):
             return -1
-        sp, sq = leg_letter[hc], leg_letter[ht]
-        for k in range(count):
-            i, a, b = found[k]
-            if kind[i] == PHASE:
-                # Its new rotations stand before it; those that do not commute with the pair change as well.
-                start = ends[0]
-                _expand(i, items, legs, ends)
-                for new in range(start, ends[0]):
-                    wire = leg_wire[first[new]]
-                    if wire == c or wire == t:
-                        _conjugate(new, c, t, sp, sq, a, b, items, legs, ends)
-            _conjugate(i, c, t, sp, sq, a, b, items, legs, ends)
-            unite(parent, h, i)
-        unite(parent, h, g)
-        # g h = the letter on t where the signs on c differ, and that on c where those on t differ.
-        keep_t, keep_c = sp != leg_letter[gc], sq != leg_letter[gt]
-        _unlink(hc, legs, first)
-        _unlink(ht, legs, first)
-        kind[h] = DEAD
-        if not keep_c:
-            _unlink(gc, legs, first)
-        if not keep_t:
-            _unlink(gt, legs, first)
-        kind[g] = ROTATION if keep_c or keep_t else DEAD
-        base[g] = -1
-        angle[g] = _PI
-        width[g] = keep_c + keep_t
+        _unite(items.parent, h, g)
+        _pull_through(h, hc, ht, found, count, items, legs, ends)
+        if equal:
+            _annul(g, hc, ht, gc, gt, items, legs)
+        elif same_c:
+            _combine(g, hc, ht, gc, gt, items, legs, ends)
+        else:
+            _combine(g, ht, hc, gt, gc, items, legs, ends)
         last[pair[g]] = previous[h]
         taken += 1
     return taken

@@ -8,8 +8,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from distq.circuit.one_qubit import of_gate, snap, synthesise
 from distq.circuit.logical import NO_ORIGIN
+from distq.circuit.one_qubit import of_gate, snap, synthesise
 from distq.ops import NUM_ONE_QUBIT, NUM_PARAMS, Op
 from distq.rewrite.clifford import BETWEEN, COMPOSE, GATES, IMAGE, NUM_NAMED, PAULI, STEP, TO_Z, quaternions
 
@@ -132,7 +132,7 @@ def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns
             inside = clifford if letter_axis > 0 else -1
             if letter_axis < 0:
                 letter_axis = 0
-        elif (op == _MCP or op == _PARITY) and guard[row] < 0:
+        elif op in (_MCP, _PARITY) and guard[row] < 0:
             symbol = expr[at]
             base[count] = symbol
             angle[count] = params[at] if symbol < 0 else 1.0
@@ -176,7 +176,7 @@ def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns
 @numba.njit(cache=True)
 def _gate(wire: int, op: int, target: Any, ends: Any) -> None:
     """Append a one-qubit gate, without its parameters."""
-    code, origin, width, wires, value, base, row, label = target
+    code, origin, width, wires, _, _, row, label = target
     code[ends[0]] = op
     origin[ends[0]] = -1
     width[ends[0]] = 1
@@ -295,9 +295,7 @@ def write_rows(
         (3,) rows, wires and parameters written.
     """
     kind, item_row, item_base, item_angle, first, quaternions_ = items
-    (_, leg_wire, leg_letter, leg_frame, leg_next, leg_in, leg_start, leg_lead, leg_before, leg_trail, old_before) = (
-        legs
-    )
+    _, leg_wire, leg_letter, leg_frame, leg_next, leg_in, _, leg_lead, leg_before, leg_trail, old_before = legs
     code, origin, width, wires, value, base, row, label = target
     top = len(last_of[0])
     now = np.zeros(top, np.int8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distq.rewrite.items import Items
 
@@ -10,7 +11,7 @@ from distq.rewrite.items import Items
 PAIR_LEGS = 4
 
 
-def fold_gadgets(items: Items, banned: np.ndarray, limit: int = PAIR_LEGS) -> int:
+def fold_gadgets(items: Items, banned: NDArray[np.bool_], *, combine: bool = False, limit: int = PAIR_LEGS) -> int:
     """Take out pairs of equal CZ-like gates (CX, CY, CZ in any axes) and turn what they enclose instead.
 
     Between the two there may be, on their wires, gates that commute with them, rotations about Pauli letters on any
@@ -20,10 +21,11 @@ def fold_gadgets(items: Items, banned: np.ndarray, limit: int = PAIR_LEGS) -> in
     Args:
         items: changed in place.
         banned: (items,) gates that must stay.
+        combine: whether two gates that differ in the letter on one wire (CX S CX) become one rotation by pi/2.
         limit: by how many legs the items between may grow.
 
     Returns:
-        How many pairs were taken out.
+        How many gates of pairs were replaced.
     """
     from distq.rewrite._gadget_kernel import take_pairs
     from distq.rewrite._items_kernel import CZ
@@ -40,9 +42,9 @@ def fold_gadgets(items: Items, banned: np.ndarray, limit: int = PAIR_LEGS) -> in
     items.reserve(4 * len(gates) + 16, 10 * len(gates) + 16)
     while True:
         ends = np.array([items.count, items.pins])
-        taken = take_pairs(items.columns(), items.legs[:7], ends, pair, last, banned, limit)
+        taken = take_pairs(*items.columns(), ends, pair, last, banned, limit, combine)
         items.count, items.pins = int(ends[0]), int(ends[1])
         if taken < 0:
             items.reserve(len(gates) + 4096, 10 * len(gates) + 16384)
         elif taken == 0:
-            return (living - int(np.count_nonzero(items.kind[gates] == CZ))) // 2
+            return living - int(np.count_nonzero(items.kind[gates] == CZ))

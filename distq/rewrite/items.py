@@ -1,6 +1,7 @@
 """A circuit as a sequence of items with Pauli legs, for passes that look for equal forms of it.
 
-All one-qubit Cliffords are taken out of the sequence: they turn the axes along which the other gates act. What is left is
+All one-qubit Cliffords are taken out of the sequence: they turn the axes along which the other gates act. What is
+left is
 
 - rotations exp(-i t/2 P), P a product of Pauli letters on any number of wires (an RZ behind an H is a rotation
   about X of one wire),
@@ -14,7 +15,7 @@ Letters are in the coordinates of each wire at the start of the circuit. Each it
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,32 @@ from distq.circuit.logical import NO_ORIGIN, LogicalCircuit
 Int64 = NDArray[np.int64]
 Int8 = NDArray[np.int8]
 Float64 = NDArray[np.float64]
+
+
+class ItemColumns(NamedTuple):
+    """Columns of items, as compiled loops want them."""
+
+    kind: Int8
+    row: Int64
+    base: Int64
+    angle: Float64
+    first: Int64
+    key: Int64
+    width: Int64
+    parent: Int64
+
+
+class LegColumns(NamedTuple):
+    """Columns of legs, as compiled loops want them."""
+
+    item: Int64
+    wire: Int64
+    letter: Int8
+    frame: Int8
+    next: Int64
+    before: Int64
+    after: Int64
+
 
 #: Spare times between two items.
 SPACING = 4
@@ -90,9 +117,10 @@ class Items:
                 return root
             root = above
 
-    def columns(self) -> tuple[NDArray[Any], ...]:
-        """The columns of items in the order that `_gadget_kernel` expects."""
-        return self.kind, self.row, self.base, self.angle, self.first, self.key, self.width, self.parent
+    def columns(self) -> tuple[ItemColumns, LegColumns]:
+        """The columns that passes change."""
+        items = ItemColumns(self.kind, self.row, self.base, self.angle, self.first, self.key, self.width, self.parent)
+        return items, LegColumns(*self.legs[:7])
 
     def reserve(self, items: int, pins: int) -> None:
         """Make room for so many more items and legs."""
@@ -147,7 +175,8 @@ def read_items(circuit: LogicalCircuit) -> Items:
         circuit.origin if tracked else np.full(rows, NO_ORIGIN, np.int32),
     )
     count, pins, rest = read_rows(source, frames, chain, (kind, row, base, angle, first), columns, cliffords)
-    kind, row, base, angle, first = (c[:count].copy() for c in (kind, row, base, angle, first))
+    kind, row, base = kind[:count].copy(), row[:count].copy(), base[:count].copy()
+    angle, first = angle[:count].copy(), first[:count].copy()
     item, wire, letter, frame, *others = (c[:pins].copy() for c in columns)
     width = np.diff(np.append(first, pins))
     following = np.arange(1, pins + 1)

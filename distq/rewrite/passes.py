@@ -10,6 +10,7 @@ from distq.errors import UsageError
 #: What each technique does; all are on unless they are switched off by name.
 TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
+    "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
 }
 

@@ -48,8 +48,8 @@ def make_whole(items: Items, banned: NDArray[np.bool_]) -> int:
     """Replace sets of rotations by the multi-controlled phases that they make up, and drop those that cancel.
 
     MCP(t) on k wires is the product of rotations by +-t/2^(k-1) about all products of their letters. It takes the
-    place of those on two wires and more if all are there, in the same runs of commuting legs; those on one wire are made
-    up for.
+    place of those on two wires and more if most are there, in the same runs of commuting legs; the others, and those
+    on one wire, are made up for.
 
     Args:
         items: changed in place.
@@ -328,7 +328,7 @@ class _Finder:
         lows, highs, spot = key[begins], key[np.append(begins[1:], True)] if len(key) else key, spot[begins]
         group, wire = np.divmod(spot, items.circuit.num_qubits)
         names = list(zip(group.tolist(), wire.tolist()))
-        cover = {}
+        cover: dict[int, Callable[[int], int]] = {}
         for w in {self.index.wire[r] for r, _, _, _ in self.owed}:
             here = wire == w
             cover[w] = partial(_spanning, np.sort(lows[here]), np.sort(highs[here]))
@@ -384,7 +384,7 @@ class _Finder:
                 bucket = round(abs(value) * _BUCKETS)
                 base = int(items.base[i])
                 for k in (bucket, bucket - 1, bucket + 1):
-                    found = waiting[base, signs, k] if (base, signs, k) in waiting else []
+                    found = waiting.get((base, signs, k), [])
                     match = next((m for m in found if self._is_nothing(value + m[1], value, kind, base)), None)
                     if match is not None:
                         found.remove(match)

@@ -1,0 +1,400 @@
+"""The normal form: equal circuits, right witnesses, fewer gates, and the gates that decompositions stand for."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from circuit_branches import densities, logical_branches, random_state
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit, transpile
+from qiskit.circuit import Parameter
+from qiskit.circuit.library import (
+    C3SXGate,
+    C3XGate,
+    CCXGate,
+    CCZGate,
+    CPhaseGate,
+    CSwapGate,
+    MCPhaseGate,
+    RC3XGate,
+    RCCXGate,
+    RZZGate,
+)
+from qiskit.quantum_info import Operator
+from witness_replay import check_witnesses
+
+import distq
+from distq.circuit.from_qiskit import from_qiskit
+from distq.circuit.to_qiskit import to_qiskit
+from distq.cli.main import main
+from distq.errors import UsageError
+from distq.network.presets import resolve
+from distq.ops import Op
+from distq.rewrite.normal import normalise
+from distq.rewrite.passes import TECHNIQUES, enabled, rewrite
+
+PI = math.pi
+ANGLES = st.sampled_from([0.3, 1.1, PI / 4, -PI / 4, PI / 8, PI / 2, -PI / 2, PI, 1e-20])
+WIRES = st.permutations(range(4))
+BASES = (("cx", "u"), ("cx", "rz", "h", "sx"), ("cz", "rz", "sx", "x"))
+GATES = {
+    "ccx": CCXGate(),
+    "ccz": CCZGate(),
+    "rccx": RCCXGate(),
+    "cswap": CSwapGate(),
+    "c3x": C3XGate(),
+    "rc3x": RC3XGate(),
+    "c3sx": C3SXGate(),
+    "cp": CPhaseGate(0.3),
+    "ccp": MCPhaseGate(0.3, 2),
+    "ccs": MCPhaseGate(PI / 2, 2),
+    "c3p": MCPhaseGate(-0.7, 3),
+}
+
+
+def decomposed(gate, basis):
+    circuit = QuantumCircuit(gate.num_qubits)
+    circuit.append(gate, range(gate.num_qubits))
+    return transpile(circuit, basis_gates=list(basis), optimization_level=0)
+
+
+DECOMPOSED = {(name, basis): decomposed(gate, basis) for name, gate in GATES.items() for basis in BASES}
+ONE = st.tuples(st.sampled_from(["h", "s", "sdg", "x", "y", "z", "sx", "sxdg", "t", "tdg"]), WIRES)
+TURN = st.tuples(st.sampled_from(["rz", "rx", "ry", "p", "u"]), WIRES, ANGLES)
+PAIR = st.tuples(st.sampled_from(["cx", "cz", "cy", "iswap", "swap"]), WIRES)
+TWO = st.tuples(st.sampled_from(["cp", "rzz", "rxx", "cry"]), WIRES, ANGLES)
+LADDER = st.tuples(st.just("ladder"), WIRES, ANGLES, st.integers(2, 4))
+WHOLE = st.tuples(st.just("whole"), WIRES, st.sampled_from(sorted(DECOMPOSED)))
+
+
+def build(parts, num_qubits=4):
+    """A circuit of parts; pairs that were opened by cx, cz, cy are closed again at random places."""
+    circuit = QuantumCircuit(num_qubits)
+    opened = []
+    for name, wires, *rest in parts:
+        if name == "whole":
+            body = DECOMPOSED[rest[0]]
+            circuit.compose(body, wires[: body.num_qubits], inplace=True)
+        elif name == "ladder":
+            w = wires[: rest[1]]
+            for a, b in pairwise(w):
+                circuit.cx(a, b)
+            circuit.rz(rest[0], w[-1])
+            for a, b in reversed(list(pairwise(w))):
+                circuit.cx(a, b)
+        elif name == "close":
+            if opened:
+                kind, a, b = opened.pop()
+                getattr(circuit, kind)(a, b)
+        elif name == "u":
+            circuit.u(rest[0], 0.4, -rest[0], wires[0])
+        elif rest:
+            count = 1 if name in ("rz", "rx", "ry", "p") else 2
+            getattr(circuit, name)(rest[0], *wires[:count])
+        elif name in ("cx", "cz", "cy", "iswap", "swap"):
+            getattr(circuit, name)(*wires[:2])
+            if len(name) == 2:
+                opened.append((name, *wires[:2]))
+        else:
+            getattr(circuit, name)(wires[0])
+    return circuit
+
+
+PARTS = st.lists(st.one_of(ONE, TURN, PAIR, TWO, LADDER, WHOLE, st.tuples(st.just("close"), WIRES)), max_size=20)
+
+
+def size(circuit):
+    """Gates on two or more qubits, and their legs."""
+    wide = circuit.arity[circuit.arity > 1]
+    return len(wide), int(wide.sum())
+
+
+def same(a, b):
+    return Operator(to_qiskit(a)).equiv(Operator(to_qiskit(b)), atol=1e-8)
+
+
+def stages(circuit, techniques=tuple(TECHNIQUES)):
+    """The circuit and what each stage of the normal form makes of it."""
+    first = normalise(circuit, [t for t in techniques if t != "combine"])
+    return circuit, first, normalise(first, techniques)
+
+
+def check(circuit, values=None):
+    """Every stage is a right one and does not add gates."""
+    found = stages(circuit)
+    for before, after in pairwise(found):
+        if after is not before:
+            check_witnesses(before, after, values)
+            assert all(a <= b for a, b in zip(size(after), size(before)))
+    return found[-1]
+
+
+def wide_gates(circuit):
+    """(code, number of qubits) of the gates on two or more, sorted."""
+    return sorted((int(c), int(k)) for c, k in zip(circuit.code, circuit.arity) if k > 1)
+
+
+def normal(circuit):
+    return rewrite(from_qiskit(circuit), TECHNIQUES)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(PARTS)
+def test_random_circuits(parts):
+    circuit = from_qiskit(build(parts))
+    after = check(circuit)
+    assert same(circuit, after)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(WHOLE, ONE), min_size=1, max_size=5), st.sampled_from([(), ("gadgets",), ("whole-gates",)]))
+def test_decompositions_in_a_row(parts, without):
+    circuit = from_qiskit(build(parts))
+    after = rewrite(circuit, enabled(without))
+    assert same(circuit, after)
+    check(circuit)
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize(
+    ("name", "gates"),
+    [
+        ("ccx", [(Op.MCP, 3)]),
+        ("ccz", [(Op.MCP, 3)]),
+        ("ccp", [(Op.MCP, 3)]),
+        ("c3x", [(Op.MCP, 4)]),
+        ("c3p", [(Op.MCP, 4)]),
+        ("cp", [(Op.PARITY, 2)]),
+        ("rccx", [(Op.MCP, 3), (Op.PARITY, 2)]),
+    ],
+)
+def test_known_decompositions(name, gates, basis):
+    circuit = from_qiskit(DECOMPOSED[name, basis])
+    after = check(circuit)
+    assert wide_gates(after) == sorted((int(c), k) for c, k in gates)
+    assert same(circuit, after)
+
+
+def test_qelib_ccx():
+    text = """OPENQASM 2.0; include "qelib1.inc"; qreg q[3];
+    h q[2]; cx q[1],q[2]; tdg q[2]; cx q[0],q[2]; t q[2]; cx q[1],q[2]; tdg q[2]; cx q[0],q[2]; t q[1]; t q[2]; h q[2];
+    cx q[0],q[1]; t q[0]; tdg q[1]; cx q[0],q[1];"""
+    after = check(from_qiskit(QuantumCircuit.from_qasm_str(text)))
+    assert wide_gates(after) == [(Op.MCP, 3)]
+    assert after.params[after.param_offsets[np.flatnonzero(after.arity == 3)[0]]] == PI
+
+
+def test_swapped_toffoli():
+    circuit = QuantumCircuit(3)
+    circuit.cx(2, 1)
+    circuit.compose(DECOMPOSED["ccx", BASES[1]], [0, 1, 2], inplace=True)
+    circuit.cx(2, 1)
+    after = check(from_qiskit(circuit))
+    assert wide_gates(after) == [(Op.MCP, 2), (Op.MCP, 2), (Op.MCP, 3)]
+
+
+@pytest.mark.parametrize("shape", ["chain", "star", "tree"])
+@pytest.mark.parametrize("angle", [0.37, "t"])
+def test_pauli_ladders(shape, angle):
+    letters = "XYZXYZ"
+    edges = {
+        "chain": [(k, k + 1) for k in range(5)],
+        "star": [(k, 5) for k in range(5)],
+        "tree": [(0, 1), (2, 3), (4, 5), (1, 3), (3, 5)],
+    }[shape]
+    circuit = QuantumCircuit(6)
+    for q, letter in enumerate(letters):
+        if letter == "Y":
+            circuit.rx(PI / 2, q)
+        elif letter == "X":
+            circuit.h(q)
+    for a, b in edges:
+        circuit.cx(a, b)
+    circuit.rz(Parameter("t") if angle == "t" else angle, 5)
+    for a, b in reversed(edges):
+        circuit.cx(a, b)
+    for q, letter in enumerate(letters):
+        if letter == "Y":
+            circuit.rx(-PI / 2, q)
+        elif letter == "X":
+            circuit.h(q)
+    before = from_qiskit(circuit)
+    after = check(before, {"t": 0.37})
+    assert wide_gates(after) == [(Op.PARITY, 6)]
+    if angle == "t":
+        row = int(np.flatnonzero(after.arity == 6)[0])
+        expression = after.expressions[after.param_expr[after.param_offsets[row]]]
+        assert {p.name for p in expression.parameters} == {"t"}
+    else:
+        assert same(before, after)
+
+
+def test_symbolic_angles():
+    a, b = Parameter("a"), Parameter("b")
+    circuit = QuantumCircuit(3)
+    circuit.cp(a / 2, 1, 2)
+    circuit.cx(0, 1)
+    circuit.cp(-a / 2, 1, 2)
+    circuit.cx(0, 1)
+    circuit.cp(a / 2, 0, 2)
+    circuit.cx(0, 1)
+    circuit.rz(b, 1)
+    circuit.cx(0, 1)
+    values = {"a": 0.8, "b": -0.3}
+    before = from_qiskit(circuit)
+    after = check(before, values)
+    found = to_qiskit(after)
+    assert found.num_parameters == 2
+    bound = found.assign_parameters(values)
+    assert Operator(bound).equiv(Operator(circuit.assign_parameters(values)))
+    assert len(wide_gates(after)) == 4  # angles that differ as expressions are left as parities
+
+
+def test_rzz_is_one_rotation():
+    circuit = QuantumCircuit(2)
+    circuit.compose(RZZGate(0.2).definition, [0, 1], inplace=True)
+    circuit.h(0)
+    circuit.compose(RZZGate(1e-18).definition, [0, 1], inplace=True)
+    after = check(from_qiskit(circuit))
+    angles = [float(after.params[after.param_offsets[r]]) for r in np.flatnonzero(after.arity == 2)]
+    assert angles == [0.2]  # a rotation of one qubit as small as that is the identity, so that CX meets CX
+
+
+def test_two_axes():
+    circuit = QuantumCircuit(2)
+    circuit.cx(0, 1)
+    circuit.s(1)
+    circuit.cx(0, 1)
+    after = check(from_qiskit(circuit))
+    assert wide_gates(after) == [(Op.PARITY, 2)]
+
+
+def test_what_cancels():
+    circuit = QuantumCircuit(4)
+    ccx = DECOMPOSED["ccx", BASES[0]]
+    circuit.compose(ccx, [0, 1, 2], inplace=True)
+    circuit.cx(0, 3)
+    circuit.compose(ccx, [1, 0, 2], inplace=True)
+    circuit.rzz(0.4, 0, 1)
+    circuit.cz(0, 2)
+    circuit.rzz(-0.4, 1, 0)
+    after = check(from_qiskit(circuit))
+    assert wide_gates(after) == [(Op.MCP, 2), (Op.MCP, 2)]
+
+
+@pytest.mark.parametrize("wall", ["measure", "reset", "if", "generic"])
+def test_walls(wall):
+    circuit = QuantumCircuit(3, 1)
+    circuit.h(range(3))
+    circuit.measure(2, 0)
+    circuit.cx(0, 1)
+    circuit.rz(0.4, 1)
+    if wall == "measure":
+        circuit.measure(1, 0)
+    elif wall == "reset":
+        circuit.reset(1)
+    elif wall == "if":
+        with circuit.if_test((0, 1)):
+            circuit.x(1)
+    else:
+        circuit.u(0.3, 0.2, 0.1, 1)
+    circuit.cx(0, 1)
+    before = from_qiskit(circuit)
+    after = rewrite(before, TECHNIQUES)
+    assert size(after) == size(before)
+    assert after.rewrites == ()
+
+
+def test_measurements_and_guards_that_commute():
+    circuit = QuantumCircuit(3, 3)
+    circuit.h(range(3))
+    circuit.measure(2, 0)
+    circuit.cx(0, 1)
+    circuit.rz(0.4, 1)
+    circuit.measure(0, 1)
+    with circuit.if_test((0, 1)):
+        circuit.cz(0, 2)
+        circuit.rz(0.7, 0)
+    circuit.cx(0, 1)
+    with circuit.if_test((1, 0)):
+        circuit.x(1)
+        circuit.cx(0, 1)
+    circuit.cx(0, 1)
+    circuit.rx(0.4, 1)
+    circuit.cx(0, 1)
+    before = from_qiskit(circuit)
+    after = rewrite(before, TECHNIQUES)
+    assert len(after.rewrites) == 2
+    rng = np.random.default_rng(1)
+    state = random_state(rng, 3)
+    one, two = (densities(logical_branches(c, state)) for c in (before, after))
+    assert one.keys() == two.keys()
+    assert all(np.abs(one[k] - two[k]).max() < 1e-9 for k in one)
+
+
+def test_nothing_to_do():
+    circuit = QuantumCircuit(4)
+    for k in range(3):
+        circuit.h(k)
+        circuit.cx(k, k + 1)
+    before = from_qiskit(circuit)
+    assert rewrite(before, TECHNIQUES) is before
+    assert rewrite(before, ()) is before
+
+
+def test_untouched_rows_are_kept():
+    circuit = QuantumCircuit(4)
+    circuit.u(0.1, 0.2, 0.3, 2)
+    circuit.cx(2, 3)
+    circuit.sx(3)
+    circuit.cx(0, 1)
+    circuit.rz(0.5, 1)
+    circuit.cx(0, 1)
+    circuit.ch(3, 2)
+    before = from_qiskit(circuit)
+    after = check(before)
+    gone = {0: 3, 1: 4, 2: 5}
+    for k in range(len(circuit)):
+        old = before.code[before.origin == k].tolist()
+        new = after.code[after.origin == k].tolist()
+        assert new == ([] if k in gone.values() else old)
+
+
+def test_names():
+    assert enabled() == tuple(TECHNIQUES)
+    assert "gadgets" not in enabled(("gadgets",))
+    with pytest.raises(UsageError, match="gadgets, "):
+        enabled(("gadget",))
+    circuit = QuantumCircuit(2)
+    circuit.cx(0, 1)
+    circuit.rz(0.3, 1)
+    circuit.cx(0, 1)
+    network = resolve(None, "2", None, "unlimited", None, 2)
+    with_all = distq.compile(circuit, network)
+    without = distq.compile(circuit, network, without=("gadgets", "combine"))
+    assert with_all.stats["techniques"] == list(TECHNIQUES)
+    assert without.stats["techniques"] == ["whole-gates"]
+    with pytest.raises(UsageError):
+        distq.compile(circuit, network, without=("x",))
+
+
+def test_option(tmp_path):
+    path = tmp_path / "c.qasm"
+    path.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; cx q[0],q[1]; rz(0.3) q[1]; cx q[0],q[1];')
+    run = CliRunner().invoke
+    assert '"techniques":["whole-gates"]' in run(
+        main, ["compile", str(path), "--modules", "2", "--json", "--without", "gadgets", "--without", "combine"]
+    ).output.replace(" ", "").replace("\n", "")
+    failed = run(main, ["compile", str(path), "--modules", "2", "--without", "nothing"])
+    assert failed.exit_code != 0
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(PARTS, st.sampled_from(["unlimited", "2", "1"]))
+def test_programs_are_verified(parts, comm):
+    circuit = build(parts)
+    network = resolve(None, "2", None, comm, None, 4)
+    distq.compile(circuit, network, effort="fast", verify="symbolic")
