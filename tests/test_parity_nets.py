@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,10 +109,10 @@ def test_clifford_gadgets_have_the_flows_of_their_circuit() -> None:
     for _ in range(8):
         chosen = rng.choice(10, 6, replace=False).tolist()
         circuit.append(PauliEvolutionGate(SparsePauliOp("ZZZZZZ"), time=np.pi / 4), chosen)
-        for a, b in zip(chosen, chosen[1:]):
+        for a, b in itertools.pairwise(chosen):
             ladders.cx(a, b)
         ladders.s(chosen[-1])
-        for a, b in reversed(list(zip(chosen, chosen[1:]))):
+        for a, b in reversed(list(itertools.pairwise(chosen))):
             ladders.cx(a, b)
         turned = int(rng.integers(10))
         circuit.h(turned)

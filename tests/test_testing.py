@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import XXMinusYYGate, XXPlusYYGate
+from qiskit.circuit.library import PauliEvolutionGate, XXMinusYYGate, XXPlusYYGate
+from qiskit.quantum_info import SparsePauliOp
 
 import distq
 from distq.errors import InputError, MissingExtraError, UsageError
@@ -183,9 +184,17 @@ def test_rows_know_their_matrices() -> None:
     assert Row(3, (0,), exprs=(2,)).matrix() is None
 
 
+def parity_program() -> DistributedProgram:
+    """The parity of two qubits is collected in another module."""
+    circuit = QuantumCircuit(4)
+    circuit.append(PauliEvolutionGate(SparsePauliOp("ZXZZ"), time=0.3), range(4))
+    circuit.h(range(4))
+    return distq.compile(circuit, Network.all_to_all(2, 2, 2), verify="none").program
+
+
 def test_every_kind_of_fault_finds_a_place_and_changes_the_program() -> None:
     found = set()
-    programs = [rich_program(), *(compiled(s, min_qubits=3, max_gates=20)[1] for s in (3, 4, 8, 11))]
+    programs = [rich_program(), parity_program(), *(compiled(s, min_qubits=3, max_gates=20)[1] for s in (3, 4, 8, 11))]
     for program in programs:
         for mutant in mutations(program, random.Random(1)):
             assert mutant.kind in FAULTS

@@ -147,16 +147,20 @@ def _correction_elsewhere(draft: Draft, rng: random.Random) -> Change | None:
 @fault("parity correction too late")
 def _correction_late(draft: Draft, rng: random.Random) -> Change | None:
     """Behind the next gate on its qubit."""
-    i = _one_correction(draft, rng)
-    if i is None:
+    pairs = []
+    for i in (i for rows in _corrections(draft) for i in rows):
+        (qubit,) = draft.rows[i].qubits
+        following = (j for j in range(i + 1, len(draft.rows)) if qubit in draft.rows[j].qubits)
+        gate = next((j for j in following if draft.rows[j].is_gate and not draft.rows[j].guard), None)
+        if gate is not None:
+            pairs.append((i, gate))
+    chosen = pick(rng, pairs)
+    if chosen is None:
         return None
+    i, j = chosen
     row = draft.rows[i]
-    following = [j for j in range(i + 1, len(draft.rows)) if row.qubits[0] in draft.rows[j].qubits]
-    gates = [j for j in following if draft.rows[j].is_gate and not draft.rows[j].guard]
-    if not gates:
-        return None
-    draft.rows.insert(gates[0], draft.rows.pop(i))
-    return f"{row_name(row, i)} moved behind row {gates[0]}", False
+    draft.rows.insert(j, draft.rows.pop(i))
+    return f"{row_name(row, i)} moved behind row {j}", False
 
 
 @fault("parity used after its end")
