@@ -150,6 +150,10 @@ def planned_moves(graph: PacketGraph, homes: Int32, rows: int) -> Int32:
     return moves[np.argsort(row, kind="stable")].astype(np.int32)
 
 
+#: Junctions and merged nodes beyond which there is one run only (a move costs several times as much there: longer
+#: lines, caches), from a first temperature at which its few moves a node do not lose the start.
+LARGE = 40_000
+COOL = 0.2
 #: First temperatures of the runs in turn [ebits].
 HEATS = (0.5, 0.35, 1.0)
 #: The same for runs that go on from the best so far.
@@ -171,14 +175,17 @@ def improve_dynamic(problem: PartitionProblem, *placements: Placement) -> Placem
     search = DynamicSearch(problem)
     least = search.load(placements[0])
     best = placements[0]
-    budget = min(options.run_most, options.run_each * (problem.graph.num_junctions + search.at.num_nodes))
-    fresh = options.runs - 2 * options.runs // 5
-    for i in range(options.runs):
+    size = problem.graph.num_junctions + search.at.num_nodes
+    budget = min(options.run_most, options.run_each * size)
+    large = size > LARGE
+    runs = min(options.runs, 1) if large else options.runs
+    fresh = runs - 2 * runs // 5
+    for i in range(runs):
         if least == 0 or problem.halt.asked():
             break
         again = i - fresh
         start = best if again >= 0 else placements[i % len(placements)]
-        hot = AGAIN[again % len(AGAIN)] if again >= 0 else HEATS[i % len(HEATS)]
+        hot = AGAIN[again % len(AGAIN)] if again >= 0 else COOL if large else HEATS[i % len(HEATS)]
         search.load(start)
         if search.anneal(budget, problem.seed * 1009 + i, hot=hot) < least:
             least = search.energy

@@ -226,9 +226,9 @@ def try_window(s: Any, v: Any, at: Any, rng: Any, heat: Any, journal: Any, log: 
 def target(s: Any, v: Any, at: Any, rng: Any, q: Any, i: Any, j: Any, a: Any) -> Any:
     """A module for junctions i..j: the home before or after, where a gate of a packet around is, or any."""
     pick = below(rng, 8)
-    if pick < 2 and i > s[at.line_first + q]:
+    if pick < 1 and i > s[at.line_first + q]:
         return v[at.home + i - 1]
-    if pick < 4 and j + 1 < s[at.line_first + q + 1]:
+    if pick < 2 and j + 1 < s[at.line_first + q + 1]:
         return v[at.home + j + 1]
     if pick < 7:
         first = max(i - q - 1, s[at.line_first + q] - q)

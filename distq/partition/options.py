@@ -74,11 +74,11 @@ OPTIONS = {
         kept=6,
         cool=100_000,
         hot=2,
-        hot_moves=1_500_000,
+        hot_moves=1_000_000,
         starts=3,
         runs=5,
         run_each=4000,
-        run_most=8_000_000,
+        run_most=6_000_000,
     ),
     "best": SearchOptions(
         fold=True,
