@@ -29,8 +29,13 @@ class BoundNets:
     Of parity gates that share a packet, directly or through others, one counts: a plan may use a parity that was sent
     for one of them for the others as well, so that only together they cost what one of them costs.
 
+    A measurement or a reset ends a life: what the qubit holds afterwards may be prepared anywhere. Lives are numbered
+    qubit by qubit in time order, like packets; two packets share a junction only if they belong to one life.
+
     Attributes:
         graph: packets of the circuit.
+        life_of_packet: (K,) life of each packet.
+        life_offsets: (lives+1,) packets of each life.
         gate_row: (G,) rows of the gates on two or more qubits with one site, increasing, then those of the parity
             gates that count.
         num_gates: how many of them have one site.
@@ -38,11 +43,14 @@ class BoundNets:
         legs: flat; the packets of each gate.
         occupied: (K,) packets through the whole of which their qubit needs room in whatever plan: not those that
             follow a measurement or a reset, or precede nothing but a reset.
-        fixed_start: (n,) qubits that hold something unknown from the start.
-        fixed_end: (n,) qubits that hold something at the end.
+        fixed_start: (lives,) those that hold something unknown from the start of the circuit.
+        fixed_end: (lives,) those that hold something at its end.
+        idle: (n,) qubits without packets that hold something all the time.
     """
 
     graph: PacketGraph
+    life_of_packet: Int32
+    life_offsets: Int64
     gate_row: Int32
     num_gates: int
     gate_offsets: Int64
@@ -50,6 +58,12 @@ class BoundNets:
     occupied: Bool
     fixed_start: Bool
     fixed_end: Bool
+    idle: Bool
+
+    @property
+    def num_lives(self) -> int:
+        """Lives with packets."""
+        return len(self.life_offsets) - 1
 
     @property
     def num_elements(self) -> int:
@@ -73,16 +87,24 @@ def bound_nets(circuit: LogicalCircuit, graph: PacketGraph, zero_start: bool = F
     lengths = arity[nodes]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     at = np.arange(offsets[-1]) + np.repeat(graph.node_offsets[nodes] - offsets[:-1], lengths)
-    occupied, fixed_start, fixed_end = _room(circuit, graph, zero_start)
+    life, life_offsets, ends = _lives(circuit, graph)
+    starts_known = np.zeros(graph.num_packets, bool)
+    starts_known[life_offsets[:-1]] = True
+    originals = np.isin(life_offsets[:-1], graph.packet_offsets[:-1])
+    if not zero_start:
+        starts_known[life_offsets[:-1][originals]] = False
     return BoundNets(
         graph=graph,
+        life_of_packet=life,
+        life_offsets=life_offsets,
         gate_row=graph.node_row[nodes],
         num_gates=len(ordinary),
         gate_offsets=offsets,
         legs=graph.leg_packet[at],
-        occupied=occupied,
-        fixed_start=fixed_start,
-        fixed_end=fixed_end,
+        occupied=~(ends | starts_known),
+        fixed_start=~(starts_known | ends)[life_offsets[:-1]],
+        fixed_end=~ends[life_offsets[1:] - 1],
+        idle=(np.diff(graph.packet_offsets) == 0) & (not zero_start),
     )
 
 
@@ -107,24 +129,13 @@ def _representatives(graph: PacketGraph, nodes: Int64) -> Int64:
     return np.sort(nodes[kept])
 
 
-def _room(circuit: LogicalCircuit, graph: PacketGraph, zero_start: bool) -> tuple[Bool, Bool, Bool]:
-    """Packets that need room all the time, and qubits that need it at the start and at the end."""
-    packets, n = graph.num_packets, graph.num_qubits
+def _lives(circuit: LogicalCircuit, graph: PacketGraph) -> tuple[Int32, Int64, Bool]:
+    """(life of each packet, offsets of lives, which packets are a measurement or a reset and end one)."""
+    ends = np.zeros(graph.num_packets, bool)
     code = circuit.code[graph.node_row]
-    ends = np.isin(code, (Op.MEASURE, Op.RESET))
-    local = np.zeros(packets, bool)
-    local[graph.leg_packet[graph.node_offsets[:-1][ends]]] = True
-    occupied = ~local
-    # What follows a measurement or a reset on the same qubit begins in a known state.
-    after = np.flatnonzero(local[:-1] & (graph.packet_qubit[1:] == graph.packet_qubit[:-1])) + 1
-    occupied[after] = False
-    first, last = graph.packet_offsets[:-1], graph.packet_offsets[1:]
-    some = last > first
-    fixed_start, fixed_end = np.ones(n, bool), np.ones(n, bool)
-    fixed_end[some] = ~local[last[some] - 1]
-    # A qubit that is reset before anything else holds an unknown state until then, but nobody needs it.
-    fixed_start[some] = occupied[first[some]]
-    if zero_start:
-        fixed_start[:] = False
-        occupied[first[some]] = False
-    return occupied, fixed_start, fixed_end
+    local = np.isin(code, (Op.MEASURE, Op.RESET))
+    ends[graph.leg_packet[graph.node_offsets[:-1][local]]] = True
+    begins = np.ones(graph.num_packets, bool)
+    begins[1:] = ends[:-1] | (graph.packet_qubit[1:] != graph.packet_qubit[:-1])
+    life = (np.cumsum(begins) - 1).astype(np.int32)
+    return life, np.append(np.flatnonzero(begins), graph.num_packets).astype(np.int64), ends

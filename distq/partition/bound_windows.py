@@ -38,12 +38,14 @@ class Room:
 def spanning_bound(nets: BoundNets, capacities: NDArray[np.int64]) -> int:
     """Ebits that every plan within the capacities needs, by counting disjoint connected families of packets.
 
+    A qubit that is measured or reset is a new one afterwards (a life, see `BoundNets`).
+
     *A family.* For each qubit q of a set C an interval of its packets; together (with the parity nets that are used)
     they are connected through common gates and junctions. *Claim.* If at some moment s qubits of C are inside their
     intervals, the family costs at least min over x of max(x, m(s - x) - 1) ebits, m(y) being the fewest modules with
     room for y qubits. *Proof.* A home that is on no data qubit moves within its packet, which therefore touches two
-    modules; let x be the number of these. The other s - x homes are in at least m(s - x) modules, each of them touched by
-    a packet of the family. A connected family touches at most 1 + sum (modules of the element - 1) modules, because
+    modules; let x be the number of these. The other s - x homes are in at least m(s - x) modules, each of them touched
+    by a packet of the family. A connected family touches at most 1 + sum (modules of the element - 1) modules, because
     each element shares a module with those before it in a suitable order; hence the sum is at least m(s - x) - 1, and
     at least x as x of its terms are positive. At the start and at the end of the circuit every home is on a data qubit:
     x = 0. Families without common elements are paid for separately, so their bounds add up. A gate whose packets
@@ -79,8 +81,8 @@ def _one_window(nets: BoundNets, room: Room) -> int:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    n = nets.graph.num_qubits
-    qubit = nets.graph.packet_qubit[nets.legs]
+    n = nets.num_lives
+    qubit = nets.life_of_packet[nets.legs]
     first = np.repeat(qubit[nets.gate_offsets[:-1]], np.diff(nets.gate_offsets))
     joined = coo_matrix((np.ones(len(qubit), np.int8), (first, qubit)), shape=(n, n))
     label = connected_components(joined, directed=False)[1]
@@ -88,27 +90,26 @@ def _one_window(nets: BoundNets, room: Room) -> int:
     return sum(room.start[max(a, b)] for a, b in zip(counts[0].tolist(), counts[1].tolist()))
 
 
-#: (whether the legs have a common moment, [(qubit, packet), ...])
+#: (whether the legs have a common moment, [(life, packet), ...])
 _Gate = tuple[bool, list[tuple[int, int]]]
 
 
 def _in_order(nets: BoundNets) -> list[_Gate]:
-    qubit, offsets = nets.graph.packet_qubit[nets.legs].tolist(), nets.gate_offsets.tolist()
+    qubit, offsets = nets.life_of_packet[nets.legs].tolist(), nets.gate_offsets.tolist()
     legs = list(zip(qubit, nets.legs.tolist()))
     order = np.argsort(nets.gate_row, kind="stable").tolist()
     return [(g < nets.num_gates, legs[offsets[g] : offsets[g + 1]]) for g in order]
 
 
 class _Windows:
-    """One pass with one goal. Sets of qubits are integers, one bit a qubit."""
+    """One pass with one goal. Qubits are lives; sets of them are integers, one bit each."""
 
     def __init__(self, nets: BoundNets, room: Room, gates: list[_Gate], goal: int) -> None:
-        graph = nets.graph
-        n = graph.num_qubits
+        n = nets.num_lives
         self.room, self.gates, self.goal = room, gates, goal
         # The first size of a family that can be worth the goal.
-        self.enough = next((s for s in range(n + 1) if room.start[s] >= goal), n + 1)
-        self.first: list[int] = graph.packet_offsets[:-1].tolist()
+        self.enough = next((s for s, ebits in enumerate(room.start) if ebits >= goal), n + 1)
+        self.first: list[int] = nets.life_offsets[:-1].tolist()
         self.base = self.first.copy()
         self.at = [p - 1 for p in self.first]
         self.start_counts: list[bool] = nets.fixed_start.tolist()
@@ -172,7 +173,7 @@ class _Windows:
         for q in held:
             common &= self.reached[q]
         together = sum(common >> q & 1 for q in held)
-        return max(self.room.start[at_start], self.room.middle[together])
+        return max(self.room.start[at_start], self.room.middle[min(together, len(self.room.middle) - 1)])
 
     def close(self, members: list[int]) -> None:
         """The packets of a family are used up; its qubits go on with their next ones."""

@@ -1,10 +1,10 @@
 """Lower bounds on ebits, each with the class of plans for which it is proved.
 
-All bounds are for the normalised circuit that was compiled: its packets and its gates on several qubits as they are (the
-rewriting passes run before), PARITY gates on three or more qubits carried out at one site or as parity nets. Homes may
-change in time, gates may have any site, copies any source and any number of communication qubits; relays and exchanges
-are covered, because every Bell pair makes one packet or parity net present in at most one module more (an exchange
-consumes three and moves two qubits).
+All bounds are for the normalised circuit that was compiled: its packets and its gates on several qubits as they are
+(the rewriting passes run before), PARITY gates on three or more qubits carried out at one site or as parity nets. Homes
+may change in time, gates may have any site, copies any source and any number of communication qubits; relays and
+exchanges are covered, because every Bell pair makes one packet or parity net present in at most one module more (an
+exchange consumes three and moves two qubits).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def lower_bounds(plan: Plan, junctions: Int32 | None = None, *, zero_start: bool
         return Bounds(every, every, every)
     ends = max(every, ends_bound(nets, plan.initial_homes, plan.final_homes))
     homes = plan.placement.homes if junctions is None else junctions
-    return Bounds(every, ends, max(ends, separation_bound(nets, homes)))
+    return Bounds(every, ends, max(ends, homes_bound(nets, homes)))
 
 
 def ends_bound(nets: BoundNets, initial: Int32, final: Int32) -> int:
@@ -74,20 +74,33 @@ def ends_bound(nets: BoundNets, initial: Int32, final: Int32) -> int:
 
     Args:
         nets: of a normalised circuit.
-        initial, final: (n,) module of each wire at the start and at the end.
+        initial: (n,) module of each wire at the start.
+        final: (n,) module of each wire at the end.
     """
     graph = nets.graph
-    module = np.full(graph.num_junctions, -1, np.int32)
-    some = np.diff(graph.packet_offsets) > 0
-    q = np.arange(graph.num_qubits)
-    start, end = some & nets.fixed_start, some & nets.fixed_end
-    module[(graph.packet_offsets[:-1] + q)[start]] = initial[start]
-    module[(graph.packet_offsets[1:] + q)[end]] = final[end]
-    bare = ~some & nets.fixed_start & nets.fixed_end
-    return separation_bound(nets, module) + int(np.count_nonzero(initial[bare] != final[bare]))
+    before = np.full(graph.num_packets, -1, np.int32)
+    after = before.copy()
+    first, last = nets.life_offsets[:-1][nets.fixed_start], nets.life_offsets[1:][nets.fixed_end] - 1
+    before[first] = initial[graph.packet_qubit[first]]
+    after[last] = final[graph.packet_qubit[last]]
+    return separation_bound(nets, before, after) + int(np.count_nonzero((initial != final) & nets.idle))
 
 
-def separation_bound(nets: BoundNets, module: Int32) -> int:
+def homes_bound(nets: BoundNets, homes: Int32) -> int:
+    """The bound for every plan with these homes at every junction, whatever the sites.
+
+    Args:
+        nets: of a normalised circuit.
+        homes: (J,) module of each junction.
+    """
+    before = nets.graph.junction(np.arange(nets.graph.num_packets, dtype=np.int32))
+    after = homes[before + 1].astype(np.int32)
+    # After a measurement or a reset nothing is left to be at home.
+    after[nets.life_offsets[1:] - 1] = np.where(nets.fixed_end, after[nets.life_offsets[1:] - 1], -1)
+    return separation_bound(nets, homes[before].astype(np.int32), after)
+
+
+def separation_bound(nets: BoundNets, before: Int32, after: Int32) -> int:
     """The bound for given homes of some junctions, everything else being free.
 
     *Proof.* In every plan the elements present both in module m and elsewhere separate the junctions in m from those in
@@ -98,8 +111,13 @@ def separation_bound(nets: BoundNets, module: Int32) -> int:
 
     Args:
         nets: of a normalised circuit.
-        module: (J,) module of each junction, -1 where it is free.
+        before: (K,) module of the junction before each packet, -1 where it is free.
+        after: (K,) the same of the junction behind it; where both are given, for one junction they agree.
     """
+    packet = np.arange(nets.graph.num_packets)
+    module = np.full(nets.graph.num_packets + nets.num_lives, -1, np.int32)
+    for junction, home in ((packet + nets.life_of_packet, before), (packet + nets.life_of_packet + 1, after)):
+        module[junction[home >= 0]] = home[home >= 0]
     used = np.unique(module[module >= 0]).tolist()
     if len(used) < 2:
         return 0
@@ -117,10 +135,10 @@ def _arcs(nets: BoundNets) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """
     graph, elements = nets.graph, nets.num_elements
     packet = np.arange(graph.num_packets)
-    before = packet + graph.packet_qubit + 2 * elements
+    before = packet + nets.life_of_packet + 2 * elements
     owner = np.repeat(np.arange(len(nets.gate_row)), np.diff(nets.gate_offsets))
     ordinary = owner < nets.num_gates
-    first_gate = 2 * elements + graph.num_junctions
+    first_gate = 2 * elements + graph.num_packets + nets.num_lives
     vertex = np.concatenate([before, before + 1, owner[ordinary] + first_gate])
     element = np.concatenate([packet, packet, nets.legs[ordinary]])
     # The leg of a parity gate is in its packet and in the parity net and in nothing else.
@@ -131,9 +149,7 @@ def _arcs(nets: BoundNets) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     return tails, heads, first_gate + nets.num_gates + 2
 
 
-def _cut(
-    nets: BoundNets, module: Int32, m: int, tails: NDArray[np.int64], heads: NDArray[np.int64], size: int
-) -> int:
+def _cut(nets: BoundNets, module: Int32, m: int, tails: NDArray[np.int64], heads: NDArray[np.int64], size: int) -> int:
     """Fewest elements whose removal separates the junctions in module m from those in other modules."""
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import maximum_flow
