@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from distq.partition.bound_nets import BoundNets
 
-#: Gates on several qubits beyond which only one window is looked at.
-MOST_GATES = 100_000
+#: What all passes over the circuit may cost together, in gates (about 5 us each).
+BUDGET = 250_000
 
 
 class Room:
@@ -58,7 +58,8 @@ def spanning_bound(nets: BoundNets, capacities: NDArray[np.int64]) -> int:
     first packets the start is such a moment, for those that reach to the last ones the end.
 
     *Windows.* Going through the gates in order, families grow by the packets that gates join; one that is worth `goal`
-    ebits is closed, and its qubits begin the next one with their next packets. The best of several goals is returned.
+    ebits is closed, and its qubits begin the next one with their next packets. The best of several goals is returned;
+    very large circuits are one window.
 
     Args:
         nets: of a normalised circuit.
@@ -69,11 +70,13 @@ def spanning_bound(nets: BoundNets, capacities: NDArray[np.int64]) -> int:
     most = room.start[n]
     if most <= 0 or not len(nets.gate_row):
         return 0
-    if len(nets.gate_row) > MOST_GATES:
-        return _one_window(nets, room)
-    gates = _in_order(nets)
-    goals = {1, 2, 3, most, (most + 1) // 2, most + 1}
-    return max(_Windows(nets, room, gates, goal).run() for goal in sorted(goals) if goal <= most + 1)
+    found = _one_window(nets, room)
+    # Closing a family takes a step for every life; a family has more packets than a module has data qubits.
+    closed = nets.graph.num_packets // (int(capacities.max()) + 1)
+    passes = BUDGET // (len(nets.gate_row) + closed * nets.num_lives // 20)
+    goals = [goal for goal in dict.fromkeys((1, most, 2, (most + 1) // 2, 3)) if goal <= most][:passes]
+    gates = _in_order(nets) if goals else []
+    return max([found, *(_Windows(nets, room, gates, goal).run() for goal in goals)])
 
 
 def _one_window(nets: BoundNets, room: Room) -> int:

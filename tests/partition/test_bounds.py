@@ -230,3 +230,10 @@ def test_names_of_classes():
     assert Bounds(1, 2, 3).proved(3) == "every plan with these homes at every junction"
     assert Bounds(1, 2, 3).proved(4) is None
     assert Bounds(2, 2, 2).proved(2) == "every plan"
+
+
+def test_large_circuits_are_one_window(monkeypatch):
+    circuit = chain(16, 1)
+    nets = bound_nets(circuit, build_packets(circuit))
+    monkeypatch.setattr("distq.partition.bound_windows.BUDGET", 0)
+    assert spanning_bound(nets, np.full(4, 4)) == 3
