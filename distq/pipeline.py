@@ -115,7 +115,9 @@ def compile(
         "reproducible": not halt.hit,
         "seconds": clock.seconds,
     }
-    compiled = CompiledProgram(program=program, schedule=schedule, stats=stats)
+    with clock("report"):
+        rows = report_plan(plan, stats)
+    compiled = CompiledProgram(program=program, schedule=schedule, stats=stats, plan_rows=rows)
     if verify == "none":
         return compiled
     with clock("verify"):
@@ -222,6 +224,28 @@ def count_plan(plan: Plan) -> dict[str, Any]:
         "teleports": int(np.count_nonzero(plan.kind == Step.SHIFT)),
         "exchanges": int(np.count_nonzero(plan.kind == Step.EXCHANGE)),
     }
+
+
+def report_plan(plan: Plan, stats: dict[str, Any]) -> dict[str, Any]:
+    """Add bounds and techniques to the figures of a plan; returns the rows that say what its Bell pairs are for.
+
+    Techniques that earlier stages have put into `stats` stay there.
+    """
+    import numpy as np
+
+    from distq.partition.bounds import lower_bounds
+    from distq.report.account import account
+
+    found = account(plan)
+    bounds = lower_bounds(plan, np.array(found.homes, np.int32))
+    proved = bounds.proved(stats["ebits"])
+    stats["lower_bound"] = bounds.every_plan
+    stats["lower_bound_homes"] = bounds.these_ends
+    stats["optimal"] = proved is not None
+    stats["optimal_class"] = proved
+    stats.setdefault("error_bound", 0.0)
+    stats["techniques"] = {"partitioner": plan.placement.partitioner, **stats.get("techniques", {}), **found.counts}
+    return found.to_dict()
 
 
 def _count_remote_gates(plan: Plan) -> int:

@@ -58,11 +58,14 @@ class CompiledProgram:
         program: in canonical form.
         schedule: start and end of every row.
         stats: what the compiler reports (seed, seconds, verified, ...); plain data.
+        plan_rows: what each step of the plan was for, as `report.account` writes it down; plain data for
+            `report.explain`. Empty if it is not known.
     """
 
     program: DistributedProgram
     schedule: Schedule
     stats: dict[str, Any] = field(default_factory=dict)
+    plan_rows: dict[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> Network:
@@ -175,6 +178,12 @@ class CompiledProgram:
             },
             "network": self.network.to_dict(),
             "ebits": self.ebits,
+            "lower_bound": stats.get("lower_bound"),
+            "lower_bound_homes": stats.get("lower_bound_homes"),
+            "optimal": stats.get("optimal"),
+            "optimal_class": stats.get("optimal_class"),
+            "error_bound": stats.get("error_bound"),
+            "techniques": stats.get("techniques"),
             "ebits_per_link": [{"a": a, "b": b, "ebits": n} for (a, b), n in self.ebits_per_link.items()],
             "peak_comm_qubits": self.peak_comm_qubits,
             "remote_gates": stats.get("remote_gates"),
@@ -214,7 +223,7 @@ class CompiledProgram:
         """
         from distq.program.files import save_program
 
-        save_program(self.program, directory, stats=self.stats, schedule=self.schedule)
+        save_program(self.program, directory, stats=self.stats, schedule=self.schedule, plan=self.plan_rows)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CompiledProgram:
@@ -226,7 +235,9 @@ class CompiledProgram:
         from distq.program.files import load_program
 
         program, manifest = load_program(directory)
-        return cls(program, _loaded_schedule(program, manifest, directory), dict(manifest.get("stats") or {}))
+        plan_rows = {key: value for key, value in (manifest.get("plan") or {}).items() if key != "tag"}
+        schedule = _loaded_schedule(program, manifest, directory)
+        return cls(program, schedule, dict(manifest.get("stats") or {}), plan_rows)
 
 
 def load(directory: str | os.PathLike[str]) -> CompiledProgram:

@@ -35,6 +35,7 @@ def save_program(
     stats: dict[str, Any] | None = None,
     schedule: Schedule | None = None,
     extra: dict[str, Any] | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> None:
     """Write a program directory, atomically: it appears, or replaces an older program, as a whole or not at all.
 
@@ -45,6 +46,7 @@ def save_program(
         schedule: start times of the rows of `program`, which must be in canonical form then; computed in unit
             durations if not given.
         extra: further keys of the manifest, or another `promise`.
+        plan: what the steps of the plan are for, beside the tags.
 
     Raises:
         UsageError: the directory cannot be written, or holds something else than a distq program.
@@ -60,7 +62,7 @@ def save_program(
         schedule = asap(form)
     elif differences(form, program):
         raise ValueError("a schedule can only be saved with the canonical program that it belongs to")
-    files = program_files(form, stats=stats, schedule=schedule, extra=extra)
+    files = program_files(form, stats=stats, schedule=schedule, extra=extra, plan=plan)
     _write_directory(target, files)
 
 
@@ -70,6 +72,7 @@ def program_files(
     stats: dict[str, Any] | None = None,
     schedule: Schedule | None = None,
     extra: dict[str, Any] | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> dict[str, bytes]:
     """The content of every file of a program directory, by name; the manifest comes last.
 
@@ -78,6 +81,7 @@ def program_files(
         stats: what the compiler reports.
         schedule: start times of the rows; without it the manifest has none.
         extra: further keys of the manifest, or another `promise`.
+        plan: what the steps of the plan are for, beside the tags.
     """
     texts = emit_modules(program)
     content = {f"module_{i}.qasm": t.text.encode("utf-8") for i, t in enumerate(texts)}
@@ -86,7 +90,7 @@ def program_files(
         start = [schedule.start[t.rows].tolist() for t in texts]
         manifest["schedule"] = {"makespan": float(schedule.makespan), "start": start}
     manifest["stats"] = dict(stats or {})
-    manifest["plan"] = {"tag": [program.tag[t.rows].tolist() for t in texts]}
+    manifest["plan"] = {**(plan or {}), "tag": [program.tag[t.rows].tolist() for t in texts]}
     clash = sorted((set(extra or ()) & set(manifest)) - {"promise"})
     if clash:
         raise ValueError(f"extra keys must not replace those of the format: {', '.join(clash)}")

@@ -60,6 +60,7 @@ class _Schedule(msgspec.Struct):
 
 
 class _Plan(msgspec.Struct):
+    # Further columns say what steps are for; they are checked by `report.explain`, which alone reads them.
     tag: list[list[int]]
 
 

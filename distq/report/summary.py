@@ -27,6 +27,8 @@ def summary(compiled: CompiledProgram) -> str:
          f"{_count(len(program.network.links), 'link')}"),
         ("ebits", _ebits(compiled)),
     ]  # fmt: skip
+    if stats.get("lower_bound") is not None:
+        lines.append(("lower bound", _bound(stats)))
     for key, text in (("remote_gates", "remote gates"), ("teleports", "state teleports"), ("exchanges", "exchanges")):
         if stats.get(key) is not None:
             lines.append((text, str(stats[key])))
@@ -58,6 +60,16 @@ def _ebits(compiled: CompiledProgram) -> str:
     if not used or len(used) > 6:
         return f"{compiled.ebits}" + (f" over {len(used)} links" if used else "")
     return f"{compiled.ebits} ({', '.join(used)})"
+
+
+def _bound(stats: dict[str, Any]) -> str:
+    """The bounds, and what is proved about the program."""
+    text = f"{stats['lower_bound']} for every plan"
+    if stats.get("lower_bound_homes") is not None:
+        text += f", {stats['lower_bound_homes']} with these start and end homes"
+    if not stats.get("optimal"):
+        return text
+    return f"{text}; optimal among {str(stats.get('optimal_class')).replace('every plan', 'all plans')}"
 
 
 def _makespan(makespan: float, unit: str) -> str:

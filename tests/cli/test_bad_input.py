@@ -335,6 +335,25 @@ class TestOutput:
         assert ghz.read_text() == GHZ
 
 
+class TestExplain:
+    def test_no_record(self, program: Path, cli: Cli) -> None:
+        manifest = json.loads((program / "manifest.json").read_text())
+        plan = manifest.pop("plan")
+        (program / "manifest.json").write_text(json.dumps(manifest))
+        check(cli("explain", program), INPUT, str(program), "compile the circuit again")
+        assert cli("show", program).code == 0
+        manifest["plan"] = plan | {"fetch": {"step": "all of them"}}
+        (program / "manifest.json").write_text(json.dumps(manifest))
+        check(cli("explain", program), INPUT, str(program), "'plan'", "fetch")
+
+    def test_no_program(self, tmp_path: Path, cli: Cli) -> None:
+        check(cli("explain", tmp_path / "nothing"), INPUT, "nothing")
+
+    def test_options(self, program: Path, cli: Cli) -> None:
+        check(cli("explain", program, "--top", "0"), USAGE, "--top")
+        check(cli("explain"), USAGE, "DIR")
+
+
 class TestProcess:
     """The same through a real process."""
 

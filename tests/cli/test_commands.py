@@ -17,6 +17,12 @@ SUMMARY_KEYS = {
     "circuit",
     "network",
     "ebits",
+    "lower_bound",
+    "lower_bound_homes",
+    "optimal",
+    "optimal_class",
+    "error_bound",
+    "techniques",
     "ebits_per_link",
     "peak_comm_qubits",
     "remote_gates",
@@ -49,6 +55,10 @@ class TestCompile:
         assert set(summary["circuit"]) >= {"qubits", "gates", "two_qubit_gates"}
         assert (summary["circuit"]["qubits"], summary["circuit"]["two_qubit_gates"]) == (4, 3)
         assert summary["ebits"] == 1
+        assert (summary["lower_bound"], summary["lower_bound_homes"]) == (1, 1)
+        assert (summary["optimal"], summary["optimal_class"]) == (True, "every plan")
+        assert summary["error_bound"] == 0.0
+        assert summary["techniques"]["partitioner"]
         assert summary["ebits_per_link"] == [{"a": "m0", "b": "m1", "ebits": 1}]
         assert summary["seed"] == 3
         assert summary["reproducible"] is True
@@ -167,6 +177,22 @@ class TestShow:
 
     def test_no_traces_in_a_pipe(self, program: Path, cli: Cli) -> None:
         assert "\x1b" not in cli("show", program).out
+
+
+class TestExplain:
+    def test_text(self, program: Path, cli: Cli) -> None:
+        result = cli("explain", program)
+        assert result.code == 0
+        assert result.out.startswith("1 ebits: 1 for copies\n")
+        assert "m0 - m1" in result.out
+
+    def test_json(self, program: Path, cli: Cli) -> None:
+        found = cli("explain", program, "--json").json
+        assert found["schema"] == "distq-explain-1"
+        assert found["totals"]["ebits"] == found["links"][0]["ebits"] == 1
+        assert len(found["packets"]) == 1
+        assert found["packets"][0]["remote_gates"] == 1
+        assert cli("explain", program, "--json", "--top", 1).json == found
 
 
 class TestRun:
