@@ -111,7 +111,7 @@ def compile(
         "effort": effort,
         "partitioner": plan.placement.partitioner,
         "seed": seed,
-        "techniques": list(techniques),
+        "techniques": {"rewrites": list(techniques)},
         "reproducible": not halt.hit,
         "seconds": clock.seconds,
     }

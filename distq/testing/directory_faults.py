@@ -397,7 +397,7 @@ def _truncated(d: Directory, rng: random.Random, others: Sequence[Directory]) ->
     return f"{d.names[module]}: {keep} of {count} lines left", True
 
 
-@_fault("derived formula changed")
+@text_fault("derived formula changed")
 def _formula(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Another function of the same parameters, which is sometimes the same number."""
     derived = d.manifest.get("derived", [])
@@ -409,7 +409,7 @@ def _formula(d: Directory, rng: random.Random, others: Sequence[Directory]) -> C
     return f"the formula of {entry[0]} is {entry[1]!r} instead of {old!r}", False
 
 
-@_fault("derived formulas exchanged")
+@text_fault("derived formulas exchanged")
 def _formulas_exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     derived = d.manifest.get("derived", [])
     if len(derived) < 2:
@@ -419,7 +419,7 @@ def _formulas_exchanged(d: Directory, rng: random.Random, others: Sequence[Direc
     return f"{first[0]} and {second[0]} have each other's formula", False
 
 
-@_fault("derived input not in the manifest")
+@text_fault("derived input not in the manifest")
 def _derived_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     derived = d.manifest.get("derived", [])
     chosen = _pick(rng, derived)
@@ -429,7 +429,7 @@ def _derived_dropped(d: Directory, rng: random.Random, others: Sequence[Director
     return f"{chosen[0]} removed from 'derived'", True
 
 
-@_fault("derived formula unreadable")
+@text_fault("derived formula unreadable")
 def _formula_unreadable(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Syntax, a function or a name that formulas do not have; a formula of another derived input; or a number."""
     entry = _pick(rng, d.manifest.get("derived", []))

@@ -17,6 +17,7 @@ from distq.testing import strategies
 A = Parameter("a")
 
 
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(strategies.circuits(1, 5, 14))
 def test_random_circuits(circuit):

@@ -375,8 +375,8 @@ def test_names():
     network = resolve(None, "2", None, "unlimited", None, 2)
     with_all = distq.compile(circuit, network)
     without = distq.compile(circuit, network, without=("gadgets", "combine"))
-    assert with_all.stats["techniques"] == list(TECHNIQUES)
-    assert without.stats["techniques"] == ["whole-gates"]
+    assert with_all.stats["techniques"]["rewrites"] == list(TECHNIQUES)
+    assert without.stats["techniques"]["rewrites"] == ["whole-gates"]
     with pytest.raises(UsageError):
         distq.compile(circuit, network, without=("x",))
 
@@ -385,7 +385,7 @@ def test_option(tmp_path):
     path = tmp_path / "c.qasm"
     path.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; cx q[0],q[1]; rz(0.3) q[1]; cx q[0],q[1];')
     run = CliRunner().invoke
-    assert '"techniques":["whole-gates"]' in run(
+    assert '"rewrites":["whole-gates"]' in run(
         main, ["compile", str(path), "--modules", "2", "--json", "--without", "gadgets", "--without", "combine"]
     ).output.replace(" ", "").replace("\n", "")
     failed = run(main, ["compile", str(path), "--modules", "2", "--without", "nothing"])
