@@ -104,8 +104,9 @@ class _Machine:
         self.parts: list[tuple[_Strand, ...]] = [()] * count
         #: Of shares: the strand; of shares, JOINED and PARITY qubits: the constant and the bits of f.
         self.strand: list[_Strand | None] = [None] * count
-        self.flip = [0] * count
-        self.bits: list[frozenset[int]] = [_EMPTY] * count
+        #: The last entry, of no qubit, stays empty.
+        self.flip = [0] * (count + 1)
+        self.bits: list[frozenset[int]] = [_EMPTY] * (count + 1)
         self.protocol = bytearray(files.num_bits)
         self.tape = Tape(len(files.inputs))
         self.strands = [_Strand(i) for i in range(len(files.inputs))]
@@ -296,7 +297,7 @@ class _Machine:
         guard = self._guard(row)
         second.classical = False
         self._put(second, Row.TURN, _H, -1)
-        self._diagonal(Row.MCP, ((control, (first,)), (target, (second,))), 3.141592653589793, guard)
+        self._diagonal(Row.MCP, ((control, first), (target, second)), 3.141592653589793, guard)
         self._put(second, Row.TURN, _H, -1)
 
     def _add_up(self, control: int, target: int, row: int) -> None:
@@ -312,28 +313,30 @@ class _Machine:
             if len(added) > 1:
                 self.fail(f"a parity is copied to {self.name(target)}, which is not half of a Bell pair")
             self._add_share(first, target, self.flip[control], self.bits[control])
-            return
-        if what == Status.BELL:
+        elif what == Status.BELL:
             if self.status[self.partner[target]] != Status.BELL:
                 self.fail(f"both halves of the Bell pair on {self.name(target)} are used")
-            self.status[target] = Status.JOINED
-            self.flip[target], self.bits[target] = 0, _EMPTY
-            held: tuple[_Strand, ...] = ()
+            self.status[target], self.parts[target] = Status.JOINED, added
+            self.flip[target], self.bits[target] = self.flip[control], self.bits[control]
+            for strand in added:
+                strand.joined += 1
+            if len(added) == 1:
+                first.coming += 1
         else:
-            if self.strand[target] is first:
-                self.fail(f"both qubits are shares of qubit {first.label}")
-            held = self._give_up(target)
+            self._add_to_parity(added, control, target)
+
+    def _add_to_parity(self, added: tuple[_Strand, ...], control: int, target: int) -> None:
+        if self.strand[target] is added[0]:
+            self.fail(f"both qubits are shares of qubit {added[0].label}")
+        held = self._give_up(target)
         self.parts[target] = held + added
         for strand in added:
-            if strand in held:
+            if any(strand is other for other in held):
                 self.fail(f"qubit {strand.label} is added twice to the parity on {self.name(target)}")
             strand.joined += 1
-        if held:
-            for strand in self.parts[target]:
-                if strand.exchange >= 0:
-                    self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
-        elif len(added) == 1:
-            first.coming += 1
+        for strand in self.parts[target]:
+            if strand.exchange >= 0:
+                self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
         self.flip[target] ^= self.flip[control]
         self.bits[target] ^= self.bits[control]
 
@@ -501,7 +504,7 @@ class _Machine:
 
     def _turn_parity(self, kind: str, qubit: int, row: int) -> None:
         """What may be done to a parity: its X correction, a rotation about Z, and the H before its measurement."""
-        guard, parts = self.files.guard[row], self.parts[qubit]
+        guard = self.files.guard[row]
         if guard and self.protocol[guard[0][0]]:
             if len(guard) > 1:
                 self.fail("a correction depends on one protocol bit alone")
@@ -517,7 +520,9 @@ class _Machine:
         turn = gate(kind, self.files.params[row])  # type: ignore[arg-type]
         if abs(turn[1]) > _TINY or abs(turn[2]) > _TINY:
             self.fail(f"a gate that is not diagonal acts on {self.name(qubit)}, which holds a parity")
-        self._diagonal(Row.PARITY, ((qubit, parts),), 2 * math.atan2(turn[3], turn[0]), self._guard(row))
+        self._diagonal(
+            Row.PARITY, tuple(self._legs_of_parity(qubit)), 2 * math.atan2(turn[3], turn[0]), self._guard(row)
+        )
 
     def _rotate(self, strand: _Strand, turn: Quaternion, flip: int, guard: int) -> None:
         self._put(strand, Row.TURN, (turn[0], 0.0, 0.0, -turn[3] if flip else turn[3]), guard)
@@ -572,31 +577,36 @@ class _Machine:
         self._put(strand, Row.TURN, turn, guard)
 
     def _mcp(self, qubits: tuple[int, ...], row: int) -> None:
-        legs = tuple((q, (self._share(q),)) for q in qubits)
+        legs = tuple((q, self._share(q)) for q in qubits)
         self._diagonal(Row.MCP, legs, self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
 
     def _parity(self, qubits: tuple[int, ...], row: int) -> None:
-        legs = tuple((q, self._known(q)) for q in qubits)
-        self._diagonal(Row.PARITY, legs, self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
+        """A parity gate; a leg that is a parity stands for legs on all its strands."""
+        status = self.status
+        legs: list[tuple[int, _Strand]] = []
+        for q in qubits:
+            if status[q] == Status.PARITY:
+                legs += self._legs_of_parity(q)
+            else:
+                legs.append((q, self._share(q)))
+        self._diagonal(Row.PARITY, tuple(legs), self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
 
-    def _diagonal(self, kind: Row, legs: tuple[tuple[int, tuple[_Strand, ...]], ...], angle: float, guard: int) -> None:
-        """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign.
+    def _legs_of_parity(self, qubit: int) -> list[tuple[int, _Strand]]:
+        """A leg for each strand; only the first has the parity's flip (qubit -1 has none)."""
+        first, *others = self.parts[qubit]
+        return [(qubit, first), *((-1, strand) for strand in others)]
 
-        The legs of a parity gate may be parities: they stand for legs on all their strands.
-        """
-        strands = [strand for _, parts in legs for strand in parts]
-        labels = tuple(strand.label for strand in strands)
+    def _diagonal(self, kind: Row, legs: tuple[tuple[int, _Strand], ...], angle: float, guard: int) -> None:
+        """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign."""
+        labels = tuple(strand.label for _, strand in legs)
         if len(set(labels)) < len(labels):
             self.fail(f"two of the gate's qubits are shares of qubit {max(labels, key=labels.count)}")
-        for qubit, parts in legs:
+        flipped = False
+        for qubit, strand in legs:
             if self.bits[qubit]:
-                self._need_settled(qubit, parts[0])
-        for strand in strands:
+                self._need_settled(qubit, strand)
             if strand.exchange >= 0:
                 self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
-        axes = None
-        if any(self.flip[qubit] for qubit, _ in legs):
-            axes = tuple(
-                _MINUS_Z if self.flip[qubit] and i == 0 else _PLUS_Z for qubit, parts in legs for i in range(len(parts))
-            )
+            flipped = flipped or bool(self.flip[qubit])
+        axes = tuple(_MINUS_Z if self.flip[q] else _PLUS_Z for q, _ in legs) if flipped else None
         self.tape.rows.append((kind, labels, (angle, axes), guard, self.row))
