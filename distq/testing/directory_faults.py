@@ -138,7 +138,7 @@ def directory_mutations(
                 yield BrokenDirectory(kind, change[0], directory.files(), change[1])
 
 
-def text_fault(kind: str) -> Callable[[TextFault], TextFault]:
+def _fault(kind: str) -> Callable[[TextFault], TextFault]:
     """Register a kind of fault."""
 
     def register(function: TextFault) -> TextFault:
@@ -148,11 +148,15 @@ def text_fault(kind: str) -> Callable[[TextFault], TextFault]:
     return register
 
 
+#: For kinds in other files.
+text_fault = _fault
+
+
 def _pick(rng: random.Random, options: Sequence[T]) -> T | None:
     return options[rng.randrange(len(options))] if options else None
 
 
-@text_fault("message read before it is sent")
+@_fault("message read before it is sent")
 def _read_early(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """The annotation and its statement move before the Bell pair or the message that they depend on."""
     places = d.matching(r"^@distq\.recv")
@@ -173,7 +177,7 @@ def _read_early(d: Directory, rng: random.Random, others: Sequence[Directory]) -
     return None
 
 
-@text_fault("receive annotation dropped")
+@_fault("receive annotation dropped")
 def _receive_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(r"^@distq\.recv"))
     if chosen is None:
@@ -182,7 +186,7 @@ def _receive_dropped(d: Directory, rng: random.Random, others: Sequence[Director
     return f"{d.names[module]}: {d.lines[module].pop(i)!r} dropped", True
 
 
-@text_fault("receive annotation too late")
+@_fault("receive annotation too late")
 def _receive_late(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = [(m, i) for m, i in d.matching(r"^@distq\.recv") if i + 2 < len(d.lines[m])]
     chosen = _pick(rng, places)
@@ -197,7 +201,7 @@ def _receive_late(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]}: line {i + 1} moved behind line {end + 1}", True
 
 
-@text_fault("send annotation dropped")
+@_fault("send annotation dropped")
 def _send_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(r"^@distq\.send"))
     if chosen is None:
@@ -206,7 +210,7 @@ def _send_dropped(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]}: {d.lines[module].pop(i)!r} dropped", True
 
 
-@text_fault("send annotation on another measurement")
+@_fault("send annotation on another measurement")
 def _send_moved(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = d.matching(r"^@distq\.send")
     rng.shuffle(places)
@@ -221,7 +225,7 @@ def _send_moved(d: Directory, rng: random.Random, others: Sequence[Directory]) -
     return None
 
 
-@text_fault("message for another module")
+@_fault("message for another module")
 def _message_column(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """An entry of the manifest's messages changes places with another."""
     messages = d.manifest["messages"]
@@ -236,7 +240,7 @@ def _message_column(d: Directory, rng: random.Random, others: Sequence[Directory
     return f"messages {i} and {j} exchange {column!r} in the manifest", False
 
 
-@text_fault("received bits exchanged")
+@_fault("received bits exchanged")
 def _received(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Two messages to one module fill each other's bit."""
     messages = d.manifest["messages"]
@@ -251,7 +255,7 @@ def _received(d: Directory, rng: random.Random, others: Sequence[Directory]) -> 
     return f"messages {i} and {j} fill each other's bit", False
 
 
-@text_fault("pair numbers exchanged")
+@_fault("pair numbers exchanged")
 def _pair_numbers(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Two Bell pairs change places in one of the files only."""
     places = d.matching(r"^epr\(")
@@ -266,7 +270,7 @@ def _pair_numbers(d: Directory, rng: random.Random, others: Sequence[Directory])
     return None
 
 
-@text_fault("pair column changed")
+@_fault("pair column changed")
 def _pair_column(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     pairs = d.manifest["pairs"]
     column = rng.choice(("link", "a", "b"))
@@ -277,7 +281,7 @@ def _pair_column(d: Directory, rng: random.Random, others: Sequence[Directory]) 
     return f"{column!r} of pair {i} is {pairs[column][i]} in the manifest", True
 
 
-@text_fault("file of another program")
+@_fault("file of another program")
 def _foreign_file(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, list(others))
     if chosen is None:
@@ -289,7 +293,7 @@ def _foreign_file(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]} taken from another program", False
 
 
-@text_fault("manifest of another program")
+@_fault("manifest of another program")
 def _foreign_manifest(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     fitting = [o for o in others if len(o.lines) == len(d.lines) and o.lines != d.lines]
     chosen = _pick(rng, fitting)
@@ -299,7 +303,7 @@ def _foreign_manifest(d: Directory, rng: random.Random, others: Sequence[Directo
     return "the manifest taken from another program", False
 
 
-@text_fault("module files exchanged")
+@_fault("module files exchanged")
 def _exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     if len(d.lines) < 2:
         return None
@@ -308,7 +312,7 @@ def _exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) ->
     return f"{d.names[i]} and {d.names[j]} exchanged", True
 
 
-@text_fault("line dropped")
+@_fault("line dropped")
 def _line_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(""))
     if chosen is None:
@@ -317,7 +321,7 @@ def _line_dropped(d: Directory, rng: random.Random, others: Sequence[Directory])
     return f"{d.names[module]}: line {i + 1} {d.lines[module].pop(i)!r} dropped", False
 
 
-@text_fault("line repeated")
+@_fault("line repeated")
 def _line_repeated(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(""))
     if chosen is None:
@@ -327,7 +331,7 @@ def _line_repeated(d: Directory, rng: random.Random, others: Sequence[Directory]
     return f"{d.names[module]}: line {i + 1} {d.lines[module][i]!r} twice", False
 
 
-@text_fault("lines exchanged")
+@_fault("lines exchanged")
 def _lines_exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = [(m, i) for m, i in d.matching("") if i + 1 < len(d.lines[m])]
     chosen = _pick(rng, places)
@@ -339,7 +343,7 @@ def _lines_exchanged(d: Directory, rng: random.Random, others: Sequence[Director
     return f"{d.names[module]}: lines {i + 1} and {i + 2} exchanged", False
 
 
-@text_fault("digit changed")
+@_fault("digit changed")
 def _digit(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _pick(rng, d.matching(r"\d"))
     if chosen is None:
@@ -352,7 +356,7 @@ def _digit(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Cha
     return f"{d.names[module]}: line {i + 1} {line!r} became {d.lines[module][i]!r}", False
 
 
-@text_fault("line moved to another module")
+@_fault("line moved to another module")
 def _line_elsewhere(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     places = d.matching(r"^(?!@|epr)")
     chosen = _pick(rng, places)
@@ -365,7 +369,7 @@ def _line_elsewhere(d: Directory, rng: random.Random, others: Sequence[Directory
     return f"{d.names[module]}: line {i + 1} moved to line {at + 1} of {d.names[target]}", False
 
 
-@text_fault("network smaller than declared")
+@_fault("network smaller than declared")
 def _capacity(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """A module of the network has fewer qubits than its file declares."""
     entries = list(zip(d.manifest["modules"], d.manifest["network"]["modules"]))
@@ -378,7 +382,7 @@ def _capacity(d: Directory, rng: random.Random, others: Sequence[Directory]) -> 
     return None
 
 
-@text_fault("file edited")
+@_fault("file edited")
 def _edited(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     """Any edit, with the old checksum."""
     module = rng.randrange(len(d.lines))
@@ -387,7 +391,7 @@ def _edited(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Ch
     return f"{d.names[module]}: a line added, checksum as before", True
 
 
-@text_fault("file truncated")
+@_fault("file truncated")
 def _truncated(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     module = rng.randrange(len(d.lines))
     count = len(d.lines[module])

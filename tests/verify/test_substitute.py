@@ -207,6 +207,17 @@ def test_a_block_of_an_earlier_block() -> None:
     assert accepted(case.circuit, again)
 
 
+def test_coordinates_outlast_a_round() -> None:
+    """The second block is reached in the second round; its first instruction begins with one-qubit gates."""
+    circuit = circuit_of(4, ("h", 1), ("rccx", 0, 2, 1), ("cp", 1.4, 3, 1), ("iswap", 1, 0), ("h", 2))
+    first = of(3, lines=["s q[1];", "s q[0];", "cz q[1], q[0];", "swap q[1], q[0];"])
+    lines = ["rx(pi/4) q[1];", "h q[1];", "ctrl(2) @ p(pi) q[0], q[2], q[1];", "rzz(pi/4) q[0], q[2];", "tdg q[0];"]
+    assert accepted(circuit, [first, of(-1, 1, lines=lines)])
+    assert not accepted(circuit, [first, of(-1, 1, lines=lines[1:])])
+    third = of(-2, lines=[*lines, "rzz(pi/4) q[0], q[2];", "rzz(-pi/4) q[0], q[2];"])
+    assert accepted(circuit, [first, of(-1, 1, lines=lines), third])
+
+
 def test_too_many_rounds_are_refused() -> None:
     blocks = [of(0, lines=["cz q[0], q[1];"])]
     blocks += [of(-k, lines=["cz q[0], q[1];"]) for k in range(1, 60)]
