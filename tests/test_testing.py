@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
+from qiskit.circuit.library import XXMinusYYGate, XXPlusYYGate
 
 import distq
 from distq.errors import InputError, MissingExtraError, UsageError
@@ -57,6 +58,8 @@ def rich_program() -> DistributedProgram:
         circuit.rx(0.2, a)
         circuit.x(b)
         circuit.cp(0.3 + b, a, b)
+    circuit.append(XXPlusYYGate(0.7, 0.1), [0, 2])
+    circuit.append(XXMinusYYGate(0.9, 0.2), [1, 3])
     circuit.measure(0, 0)
     circuit.measure(1, 1)
     with circuit.if_test((0, 1)):

@@ -123,6 +123,8 @@ def directory_mutations(
     Raises:
         UsageError: an unknown kind.
     """
+    import distq.testing.witness_faults  # noqa: F401  (registers its kinds)
+
     chosen = sorted(DIRECTORY_FAULTS) if kinds is None else list(kinds)
     foreign = [Directory(f) for f in others]
     for kind in chosen:
@@ -137,11 +139,17 @@ def directory_mutations(
 
 
 def _fault(kind: str) -> Callable[[TextFault], TextFault]:
+    """Register a kind of fault."""
+
     def register(function: TextFault) -> TextFault:
         DIRECTORY_FAULTS[kind] = function
         return function
 
     return register
+
+
+#: For kinds in other files.
+text_fault = _fault
 
 
 def _pick(rng: random.Random, options: Sequence[T]) -> T | None:

@@ -29,15 +29,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from distq.verify.rotations import (
     IDENTITY,
-    Z_AXIS,
     Quaternion,
     Vector,
     axis_angle,
     multiply,
+    principal,
     pull_back,
     z_row,
 )
@@ -78,7 +78,7 @@ class EventSet:
         axes: for every strand the axes of its packets, in frame coordinates.
         frames: for every strand the product of its one-qubit gates.
         strand_at: for every wire the strand that it carries at the end.
-        dropped: sum of the angles that were left out as negligible [rad], and of the rounding of blocks.
+        dropped: sum of the angles that were left out as negligible [rad].
         measured: (strand, bit, guard) of every measurement, carried out or not, in order.
     """
 
@@ -90,32 +90,6 @@ class EventSet:
     measured: list[tuple[int, int, int]] = field(default_factory=list)
 
 
-class BlockMatcher(Protocol):
-    """Finds what the other side did with an operation that has no event of its own."""
-
-    def consume(self, event: Event) -> None:
-        """An event of this side; its partner is taken out of the search."""
-
-    def has_partner(self, kind: int, strands: Sequence[int]) -> bool:
-        """Whether an event on these strands can come next on the other side."""
-
-    def match(self, strands: Sequence[int], matrix: Any, guard: int, conditional: bool) -> Replacement | None:
-        """The other side's events, and local unitaries, that are equal to `matrix` on these strands."""
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """An operation = local unitaries after events (each on (strand, axis) legs), after a SWAP if `swapped`.
-
-    In frame coordinates: matrix = [SWAP] * (tensor product of `turns`) * (product of the events).
-    """
-
-    events: list[tuple[int, tuple[tuple[int, Vector], ...], float]]
-    turns: list[Quaternion]
-    swapped: bool = False
-    error: float = 0.0
-
-
 @dataclass
 class Builder:
     """Turns a tape into an `EventSet`.
@@ -123,12 +97,10 @@ class Builder:
     Attributes:
         num_strands: wires at the start.
         holds: decides guards in one branch; None keeps them as labels on the events.
-        matcher: for operations that the other side may have carried out in another form.
     """
 
     num_strands: int
     holds: Callable[[int], bool] | None = None
-    matcher: BlockMatcher | None = None
     events: list[Event] = field(default_factory=list)
     dropped: float = 0.0
 
@@ -139,14 +111,12 @@ class Builder:
         self.open = [False] * n
         self.strand_at = list(range(n))
         self.origin = -1
-        self.conditional = False
         self.measured: list[tuple[int, int, int]] = []
 
     def run(self, tape: Tape) -> EventSet:
         """Process all rows."""
         frames, strand_at, holds = self.frames, self.strand_at, self.holds
         for kind, wires, payload, guard, origin in tape.rows:
-            self.conditional = guard >= 0
             if kind == Row.MEASURE:
                 self.measured.append((strand_at[wires[0]], payload[1], guard))
             if guard >= 0 and holds is not None:
@@ -174,7 +144,7 @@ class Builder:
             elif kind == Row.RESET:
                 self._reset(strand_at[wires[0]], guard)
             else:
-                self._block(wires, payload, guard)
+                raise OpaqueError(origin)
         return EventSet(self.events, self.axes, frames, strand_at, self.dropped, self.measured)
 
     # Legs and packets
@@ -197,10 +167,7 @@ class Builder:
 
     def put(self, kind: int, legs: tuple[int, ...], angle: float, guard: int, extra: tuple[int, ...]) -> None:
         """Append an event as it is."""
-        event = Event(kind, legs, angle, guard, extra, self.origin)
-        self.events.append(event)
-        if self.matcher is not None:
-            self.matcher.consume(event)
+        self.events.append(Event(kind, legs, angle, guard, extra, self.origin))
 
     def _turn_about(self, packet: int, angle: float) -> None:
         """A rotation about a packet's axis goes into the frame of its strand."""
@@ -212,11 +179,7 @@ class Builder:
     # Gates
 
     def _gate(self, kind: int, strands: tuple[int, ...], angle: float, axes: Axes, guard: int) -> None:
-        frames = self.frames
-        if self.matcher is not None and len(strands) > 2 and not self.matcher.has_partner(kind, strands):
-            local = [pull_back(frames[s], a) for s, a in zip(strands, axes or (Z_AXIS,) * len(strands))]
-            if self._replace(strands, dense_gate(kind, angle, local) if len(strands) <= 8 else None, guard):
-                return
+        frames, angle = self.frames, principal(angle)
         if axes is None:
             legs = [self.leg(s, z_row(frames[s])) for s in strands]
         else:
@@ -336,67 +299,10 @@ class Builder:
         self.open[strand] = False
         self.put(Row.RESET, (packet,), 0.0, guard, (sign,))
 
-    # Operations that the other side may have carried out in another form
 
-    def _block(self, wires: tuple[int, ...], matrix: Any, guard: int) -> None:
-        import numpy as np
+class OpaqueError(Exception):
+    """A matrix on several qubits that no witness takes apart."""
 
-        from distq.verify.rotations import matrix_of
-
-        strands = tuple(self.strand_at[w] for w in wires)
-        frame = np.ones((1, 1), complex)
-        for s in strands:
-            frame = np.kron(matrix_of(self.frames[s]), frame)
-        if not self._replace(strands, frame.conj().T @ matrix @ frame, guard, wires):
-            raise UnmatchedBlockError(self.origin, strands)
-
-    def _replace(self, strands: tuple[int, ...], matrix: Any, guard: int, wires: tuple[int, ...] = ()) -> bool:
-        if self.matcher is None or matrix is None:
-            return False
-        found = self.matcher.match(strands, matrix, guard, self.conditional)
-        if found is None:
-            return False
-        self.dropped += found.error
-        matcher, self.matcher = self.matcher, None  # its events are consumed already
-        for kind, legs, angle in found.events:
-            self.place(kind, [self.leg(s, axis) for s, axis in legs], angle, guard)
-        self.matcher = matcher
-        if guard >= 0:
-            for s, turn in zip(strands, found.turns):
-                axis, angle = axis_angle(turn)
-                if abs(angle) > NEGLIGIBLE:
-                    packet, sign = self.leg(s, axis)
-                    self._parity((packet,), sign * angle, guard)
-            return True
-        frames = [self.frames[s] for s in strands]
-        if found.swapped:
-            frames.reverse()
-            a, b = wires
-            self.strand_at[a], self.strand_at[b] = self.strand_at[b], self.strand_at[a]
-        for s, frame, turn in zip(strands, frames, found.turns):
-            self.frames[s] = multiply(frame, turn)
-        return True
-
-
-class UnmatchedBlockError(Exception):
-    """An operation of the source for which the program has no counterpart."""
-
-    def __init__(self, origin: int, strands: tuple[int, ...]) -> None:
-        super().__init__(origin, strands)
-        self.origin, self.strands = origin, strands
-
-
-def dense_gate(kind: int, angle: float, axes: Sequence[Vector]) -> Any:
-    """Matrix of a parity rotation or multi-controlled phase along these axes; first leg = lowest bit."""
-    import numpy as np
-
-    from distq.verify.rotations import pauli
-
-    product = np.ones((1, 1), complex)
-    for axis in axes:
-        one = pauli(axis) if kind == Row.PARITY else (np.eye(2) - pauli(axis)) / 2
-        product = np.kron(one, product)
-    identity = np.eye(len(product))
-    if kind == Row.PARITY:
-        return math.cos(angle / 2) * identity - 1j * math.sin(angle / 2) * product
-    return identity + (np.exp(1j * angle) - 1) * product
+    def __init__(self, origin: int) -> None:
+        super().__init__(origin)
+        self.origin = origin

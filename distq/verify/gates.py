@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -112,21 +111,6 @@ def pair_matrix(op: Any) -> Any:
     except Exception:  # a gate without a matrix says so in many ways
         return None
     return matrix if matrix.shape == (4, 4) else None
-
-
-def unitary_of(op: Any) -> Any:
-    """The matrix of any gate on a few qubits, whatever it consists of; None if it has none or renames qubits."""
-    from qiskit.circuit import AnnotatedOperation, Gate
-    from qiskit.quantum_info import Operator
-
-    if not isinstance(op, (Gate, AnnotatedOperation)) or op.name == "permutation":
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of SciPy, about the format of its sparse matrices
-            return np.asarray(Operator(op).data, complex)
-    except Exception:  # as above
-        return None
 
 
 def annotated_definition(op: Any) -> Any:

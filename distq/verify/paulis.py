@@ -31,6 +31,7 @@ from distq.verify.rotations import (
     about,
     inverse,
     multiply,
+    principal,
     pull_back,
 )
 
@@ -100,7 +101,7 @@ class PauliProduct:
     def parity(self, wires: Sequence[int], axes: Sequence[Vector], angle: float) -> None:
         """Exp(-i angle/2 of the product of the axes)."""
         legs = self._legs(wires, axes)
-        self.rotate(legs, angle)
+        self.rotate(legs, principal(angle))
         self._restore(wires, axes)
 
     def phase(self, wires: Sequence[int], axes: Sequence[Vector], angle: float) -> None:
@@ -112,7 +113,7 @@ class PauliProduct:
         if len(wires) > MAX_PHASE_LEGS:
             raise NotLocalError
         legs = self._legs(wires, axes)
-        share = angle / 2 ** (len(legs) - 1)
+        share = principal(angle) / 2 ** (len(legs) - 1)
         for size in range(1, len(legs) + 1):
             for chosen in combinations(legs, size):
                 self.rotate(chosen, share if size & 1 else -share)

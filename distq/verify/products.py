@@ -25,12 +25,12 @@ _CHUNK = 1 << 14
 #: Blocks on up to this many wires are multiplied many at a time.
 _MANY = 3
 #: The largest block whose matrix is computed, and the largest one that is tried on states.
-_MATRIX_WIRES, _STATE_WIRES = 8, 14
+_MATRIX_WIRES, MAX_WIRES = 8, 14
 #: Largest difference of amplitudes in units of the typical one.
 _STATE_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Step:
     """A gate: kind of row, places among the wires of the block, and axes with an angle, or a matrix (`BLOCK`)."""
 
@@ -41,7 +41,7 @@ class Step:
     matrix: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Product:
     """A product of steps on `num_wires` wires, the first one first; then what is on wire w goes to places[w]."""
 
@@ -74,7 +74,7 @@ def factorise(products: Sequence[Product]) -> list[Local | None]:
     for i, product in enumerate(products):
         if _MANY < product.num_wires <= _MATRIX_WIRES:
             found[i] = _by_matrix(product)
-        elif _MATRIX_WIRES < product.num_wires <= _STATE_WIRES:
+        elif _MATRIX_WIRES < product.num_wires <= MAX_WIRES:
             found[i] = _by_states(product)
     return found
 
@@ -222,7 +222,8 @@ def _by_states(product: Product) -> Local | None:
     got = _applied(product, states)
     phase = np.vdot(wanted[:, 0], got[:, 0])
     error = float(np.abs(got - phase / abs(phase) * wanted).max())
-    return Local(turns, error) if error < _STATE_TOLERANCE else None
+    # Where the operator differs, a random state has a part of this size at least.
+    return Local(turns, error * 2 ** (size / 2)) if error < _STATE_TOLERANCE else None
 
 
 def _turn_of(rotation: NDArray[np.float64]) -> Quaternion:

@@ -75,6 +75,11 @@ def inverse(f: Quaternion) -> Quaternion:
     return (f[0], -f[1], -f[2], -f[3])
 
 
+def principal(angle: float) -> float:
+    """The angle [rad] modulo 2 pi, if it is large: pi itself is rounded, so that multiples of it must stay few."""
+    return angle if -64.0 < angle < 64.0 else math.atan2(math.sin(angle), math.cos(angle))
+
+
 def about(axis: Vector, angle: float) -> Quaternion:
     """Exp(-i angle/2 axis.sigma)."""
     c, s = math.cos(angle / 2), math.sin(angle / 2)

@@ -22,7 +22,6 @@ from distq.verify.gates import (
     eigenphases,
     evolution_legs,
     pair_matrix,
-    unitary_of,
 )
 from distq.verify.rotations import X_AXIS, Z_AXIS, Quaternion, from_matrix
 from distq.verify.tape import Row, Tape
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 _CLOSED_FORM = {**{name: name for name in rotations.FIXED}, "rx": "rx", "ry": "ry", "rz": "rz", "p": "p", "u": "U"}
 #: Control, and target along X.
 _CX = (math.pi, (Z_AXIS, X_AXIS))
-#: Largest block.
-_BLOCK_QUBITS = 6
 #: Where an instruction stands in the source circuit.
 Path = tuple[int, ...]
 _IGNORED = frozenset({"barrier", "delay", "id", "global_phase"})
@@ -63,26 +60,21 @@ class Source:
     paths: list[Path]
 
 
-def read_source(circuit: QuantumCircuit, *, coarse: bool = False) -> Source:
+def read_source(circuit: QuantumCircuit) -> Source:
     """Translate a circuit without unbound parameters.
-
-    Args:
-        circuit: the circuit.
-        coarse: gates on three to six qubits become blocks, so that it does not matter how they are put together.
 
     Raises:
         InputError: an operation is not supported.
     """
-    walker = _Walker(circuit, coarse)
+    walker = _Walker(circuit)
     walker.walk(circuit, list(range(circuit.num_qubits)), list(range(circuit.num_clbits)), TRUE)
     return Source(walker.tape, walker.booleans, walker.atom_guard, walker.clbits, walker.names, walker.paths)
 
 
 class _Walker:
-    def __init__(self, circuit: QuantumCircuit, coarse: bool) -> None:
+    def __init__(self, circuit: QuantumCircuit) -> None:
         from qiskit.circuit import ControlFlowOp
 
-        self.coarse = coarse
         self.tape = Tape(circuit.num_qubits)
         self.booleans = Booleans()
         self.conditions = Conditions(self.booleans)
@@ -208,11 +200,6 @@ class _Walker:
             return
         if len(qubits) == 1 and hasattr(op, "to_matrix") and self.turn(op, qubits, guard):
             return
-        if self.coarse and 3 <= len(qubits) <= _BLOCK_QUBITS and not clbits:
-            matrix = unitary_of(op)
-            if matrix is not None:
-                self.row(Row.BLOCK, qubits, matrix, guard)
-                return
         if name == "swap" and guard == TRUE:
             self.row(Row.SWAP, qubits, None, guard)
         elif name in ROTATIONS and len(qubits) == 2:

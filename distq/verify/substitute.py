@@ -15,6 +15,7 @@ one-qubit gates between rows restore these.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 from distq.verify.angles import Angle
 from distq.verify.ordering import Action, CycleError, Dependencies
 from distq.verify.paulis import NotLocalError, PauliProduct
-from distq.verify.products import Local, Product, Step, factorise
+from distq.verify.products import MAX_WIRES, Local, Product, Step, factorise
 from distq.verify.rotations import (
     IDENTITY,
     X_AXIS,
@@ -81,8 +82,15 @@ def substitute(
     Raises:
         WitnessError: one of them is not true, or contradicts another.
     """
-    work = _Work(tape, paths, witnesses, support)
-    work.run()
+    # Hundreds of thousands of small objects without cycles: the collector would walk over them again and again.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        work = _Work(tape, paths, witnesses, support)
+        work.run()
+    finally:
+        if collects:
+            gc.enable()
     return Substituted(Tape(tape.num_wires, work.rows), work.error)
 
 
@@ -172,7 +180,7 @@ def _name(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-@dataclass
+@dataclass(slots=True)
 class _Event:
     """A row on its wires, with the frames and the axes (in frame coordinates) of its legs."""
 
@@ -186,7 +194,7 @@ class _Event:
     actions: tuple[Action, ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Block:
     """One witness in a round."""
 
@@ -203,7 +211,7 @@ class _Block:
         return WitnessError(self.number, problem)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Proof:
     """What replaces a block: rows as (kind, wires, payload); their one-qubit part; and what comes after the rest."""
 
@@ -327,6 +335,8 @@ class _Round:
         owner = -1
         if block is not None:
             owner = block.number
+            if block.events and self.events[block.events[0]].guard != guard:
+                raise block.fail("speaks of instructions under different conditions")
             block.events.append(number)
             if block.swapped:
                 actions = tuple([-1 - owner if w in block.swapped else a for w, a in zip(wires, actions)])
@@ -363,6 +373,11 @@ class _Round:
             else:
                 proofs[block.number] = task.proof(found)
         for task, local in zip(few, factorise([t.product() for t in few])):
+            if local is None and len(task.wires) > MAX_WIRES:
+                raise task.block.fail(
+                    f"acts on {len(task.wires)} wires, and rotations do not show that it is right; matrices and states "
+                    f"can up to {MAX_WIRES} wires"
+                )
             if local is None:
                 instructions = ", ".join(str(n) for n in dict.fromkeys(e.origin for e in task.events))
                 raise task.block.fail(
@@ -431,8 +446,6 @@ class _Task:
         self.wires = list(block.first)
         self.place = {w: i for i, w in enumerate(self.wires)}
         guard = events[0].guard
-        if any(e.guard != guard for e in events):
-            raise block.fail("speaks of instructions under different conditions")
         if guard >= 0 and block.renaming:
             raise block.fail("exchanges wires under a condition")
         self.rows = _rows_of(block.witness)

@@ -3,9 +3,10 @@
 The program's protocols are replayed from its files (`distq.verify.replay`), which refuses every breach of their
 rules and leaves the logical operations. Both these and the source circuit become events in frame coordinates
 (`distq.verify.events`, where the criterion is stated and proved) and are compared. Conditions are compared as Boolean
-functions of the circuit's measurements. If that does not settle it, gates that add up or cancel are merged; gates on
-three or more qubits are proved against the program's run of gates on the same qubits; and conditions are resolved
-branch by branch, in all branches or, if these are too many, in a sample that takes every condition both ways.
+functions of the circuit's measurements. Where the compiler put other gates in the place of instructions, its witnesses
+are proved first and carried out on the source (`distq.verify.substitute`). If the comparison does not settle it, gates
+that add up or cancel are merged, and conditions are resolved branch by branch, in all branches or, if these are too
+many, in a sample that takes every condition both ways.
 """
 
 from __future__ import annotations
@@ -16,17 +17,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from distq.verify.atoms import AtomError, Atoms
-from distq.verify.blocks import ProgramIndex
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
-from distq.verify.events import Builder, EventSet, UnmatchedBlockError
+from distq.verify.events import Builder, EventSet, OpaqueError
 from distq.verify.outcome import Outcome
 from distq.verify.outputs import output_qubits
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.source import Source, read_source
 from distq.verify.substitute import WitnessError, substitute
-from distq.verify.tape import Row
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -52,8 +51,8 @@ def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int =
         seed: for the values of unbound parameters, and for sampled branches.
 
     Returns:
-        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, and for conditions that had to be
-        resolved branch by branch `branches` and `branches_sampled`.
+        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, `blocks` (witnesses proved), and for
+        conditions that had to be resolved branch by branch `branches` and `branches_sampled`.
 
     Raises:
         InputError: the circuit holds an operation that is not supported.
@@ -64,6 +63,7 @@ def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int =
         for bound, program in _bindings(circuit, files, seed):
             details = _check(bound, program, seed)
             details["bindings"] = _BINDINGS if circuit.parameters else 1
+            details["blocks"] = len(files.blocks)
     except (Mismatch, ReplayError) as error:
         return Outcome.wrong("symbolic", str(error))
     return Outcome.right("symbolic", **details)
@@ -96,18 +96,8 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
 
 
 def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> dict[str, Any]:
-    """First gate by gate; then with the gates on three and more qubits as blocks, if there are any."""
-    outputs = output_qubits(circuit)
-    try:
-        return _Check(read_source(circuit), files, seed, outputs).run()
-    except Mismatch:
-        if files.blocks or not any(len(item.qubits) > 2 for item in circuit.data):
-            raise
-        try:
-            return _Check(read_source(circuit, coarse=True), files, seed, outputs).run()
-        except Mismatch:
-            pass
-        raise
+    source, error = _with_witnesses(read_source(circuit), files)
+    return _Check(source, error, files, seed, output_qubits(circuit)).run()
 
 
 @dataclass
@@ -119,13 +109,12 @@ class _Sides:
 class _Check:
     """One circuit without unbound parameters against one program."""
 
-    def __init__(self, source: Source, files: ProgramFiles, seed: int, outputs: list[int]) -> None:
+    def __init__(
+        self, source: Source, witness_error: float, files: ProgramFiles, seed: int, outputs: list[int]
+    ) -> None:
+        self.source, self.witness_error = source, witness_error
         self.files, self.seed, self.outputs = files, seed, outputs
-        self.source, self.witness_error = _with_witnesses(source, files)
         self.replayed: Replayed = replay(files)
-        kinds = {row[0] for row in source.tape.rows}
-        self.has_blocks = Row.BLOCK in kinds
-        self.has_wide = any(len(row[1]) > 2 for row in source.tape.rows)
         self.booleans: Booleans = source.booleans
 
     def run(self) -> dict[str, Any]:
@@ -134,41 +123,34 @@ class _Check:
         Raises:
             Mismatch: the program is not the circuit.
         """
-        first: Mismatch | None = None
-        for attempt in self._attempts():
-            try:
-                return attempt()
-            except Mismatch as error:
-                first = first or error
-        assert first is not None
-        raise first
-
-    def _attempts(self) -> Iterator[Any]:
-        yield lambda: self._labelled(self.has_blocks)
-        if self.has_wide and not self.has_blocks:
-            yield lambda: self._labelled(True)
-        if any(row[3] >= 0 for row in self.source.tape.rows) or self.replayed.guards:
-            yield self._branches
+        try:
+            return self._labelled()
+        except Mismatch as error:
+            if not self.replayed.guards and all(row[3] < 0 for row in self.source.tape.rows):
+                raise
+            first = error
+        try:
+            return self._branches()
+        except Mismatch:
+            raise first from None
 
     # Conditions as labels
 
-    def _labelled(self, with_matcher: bool) -> dict[str, Any]:
-        sides = self._build(with_matcher)
+    def _labelled(self) -> dict[str, Any]:
+        sides = self._build()
         atoms = self._atoms(sides)
         self._check_clbits(atoms)
         error = self._compare(sides, atoms)
         return {"events": len(sides.source.events), "angle_error": error}
 
-    def _build(self, with_matcher: bool, source_holds: Any = None, program_holds: Any = None) -> _Sides:
+    def _build(self, source_holds: Any = None, program_holds: Any = None) -> _Sides:
         program = Builder(self.replayed.tape.num_wires, program_holds).run(self.replayed.tape)
-        matcher = ProgramIndex(program) if with_matcher else None
         try:
-            source = Builder(self.source.tape.num_wires, source_holds, matcher).run(self.source.tape)
-        except UnmatchedBlockError as error:
-            qubits = ", ".join(map(str, sorted(error.strands)))
+            source = Builder(self.source.tape.num_wires, source_holds).run(self.source.tape)
+        except OpaqueError as error:
             raise Mismatch(
-                f"{self._gate(error.origin)} has no counterpart: no run of the program's gates on the qubits that "
-                f"started as {qubits} is equal to it."
+                f"{self._gate(error.origin)} is a matrix on several qubits, and no block of the manifest says which "
+                "gates the program has in its place."
             ) from error
         return _Sides(source, program)
 
@@ -238,7 +220,7 @@ class _Check:
 
     def _branches(self) -> dict[str, Any]:
         # Where measurements take place does not depend on conditions: only unconditional gates rename qubits.
-        atoms = self._atoms(self._build(self.has_blocks, _never, _never))
+        atoms = self._atoms(self._build(_never, _never))
         self._check_clbits(atoms)
         ours = {row[3] for row in self.source.tape.rows if row[3] >= 0}
         theirs = {label: atoms.guard(label) for label in range(len(self.replayed.guards))}
@@ -256,8 +238,7 @@ class _Check:
         for assignment in chosen:
             ours_hold = {g: value(g, assignment) for g in ours}
             theirs_hold = {g: value(f, assignment) for g, f in theirs.items()}
-            with_matcher = self.has_blocks or self.has_wide
-            sides = self._build(with_matcher, ours_hold.__getitem__, theirs_hold.__getitem__)
+            sides = self._build(ours_hold.__getitem__, theirs_hold.__getitem__)
             error = max(error, self._compare(sides, atoms))
             events, count = max(events, len(sides.source.events)), count + 1
         return {"events": events, "angle_error": error, "branches": count, "branches_sampled": sampled}

@@ -174,6 +174,10 @@ def handmade_bodies() -> Handmade:
             [[], None],
         ],
     ]
+    p.extra["blocks"] = [
+        {"of": [[3, 0, 0]], "is": ["cx q[1], q[0];", "cx q[0], q[1];"]},
+        {"of": [[3, 1, 2, 0, 1]], "is": ["h q[1];", "rzz(1.5707963267948966) q[0], q[1];", "h q[1];", "x q[0];"]},
+    ]
     return p
 
 

@@ -8,10 +8,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import library as lib
 from qiskit.quantum_info import Operator, SparsePauliOp
 from randomcircuits import random_circuit
+from tapes import gate_matrix
 
-from distq.verify.blocks import ProgramIndex, local_factors
 from distq.verify.compare import Comparison, simplify
-from distq.verify.events import MASK, SHIFT, Builder, EventSet, dense_gate
+from distq.verify.events import MASK, SHIFT, Builder, EventSet, OpaqueError
 from distq.verify.rotations import matrix_of, pauli
 from distq.verify.source import Source, read_source
 from distq.verify.tape import Row
@@ -29,7 +29,7 @@ def operator_of(events: EventSet) -> np.ndarray:
         strands = [leg >> SHIFT for leg in event.legs]
         signs = event.extra or (1,) * len(strands)
         axes = [tuple(s * x for x in events.axes[leg >> SHIFT][leg & MASK]) for s, leg in zip(signs, event.legs)]
-        total = embed(dense_gate(event.kind, event.angle, axes), strands, n) @ total
+        total = embed(gate_matrix(event.kind, len(axes), (event.angle, axes)), strands, n) @ total
     for strand, frame in enumerate(events.frames):
         total = embed(matrix_of(frame), [strand], n) @ total
     relabel = QuantumCircuit(n)
@@ -48,7 +48,7 @@ def test_events_multiply_to_the_operator(seed: int) -> None:
     tape = read_source(circuit).tape
     blocks = [row for row in tape.rows if row[0] == Row.BLOCK]
     if blocks:
-        # Blocks need a program to be matched with: here Qiskit's own decomposition of them.
+        # Matrices need a witness that takes them apart: here it is Qiskit's own decomposition of them.
         plain = circuit.decompose(["unitary", "iswap", "ecr", "dcx", "xx_plus_yy", "xx_minus_yy"], reps=4)
         tape = read_source(plain).tape
     events = Builder(circuit.num_qubits).run(tape)
@@ -108,81 +108,13 @@ def test_commutation_and_merging(left: list, right: list, same: bool) -> None:
     assert (not differ(sets[0], sets[1], source) and frames) is same
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_local_factors(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    count = 1 + seed % 4
-    product = np.exp(1j * rng.uniform(0, 6)) * np.ones((1, 1))
-    factors = []
-    for _ in range(count):
-        quaternion = rng.normal(size=4)
-        factors.append(tuple(quaternion / np.linalg.norm(quaternion)))
-        product = np.kron(matrix_of(factors[-1]), product)
-    found = local_factors(product, count)
-    assert found is not None
-    for wanted, got in zip(factors, found[0]):
-        assert equal_up_to_phase(matrix_of(wanted), matrix_of(got))
-    if count > 1:
-        axes = [(0.0, 0.0, 1.0)] * count
-        assert local_factors(dense_gate(Row.PARITY, 1e-3, axes) @ product, count) is None
-
-
-@pytest.mark.parametrize("name", ["iswap", "ecr", "dcx", "unitary", "cswap", "rccx", "c3x", "c4x"])
-@pytest.mark.parametrize("seed", range(3))
-def test_blocks_are_matched_with_a_decomposition(name: str, seed: int) -> None:
-    """The program may be any decomposition, with commuting gates of later operations interleaved."""
-    from qiskit.quantum_info import random_unitary
-
-    gates = {
-        "iswap": lib.iSwapGate(),
-        "ecr": lib.ECRGate(),
-        "dcx": lib.DCXGate(),
-        "unitary": lib.UnitaryGate(random_unitary(4, seed=seed)),
-        "cswap": lib.CSwapGate(),
-        "rccx": lib.RCCXGate(),
-        "c3x": lib.C3XGate(),
-        "c4x": lib.C4XGate(),
-    }
-    rng = np.random.default_rng(seed)
-    n = 5
-    circuit = QuantumCircuit(n)
-    for i in range(4):
-        gate = gates[name]
-        circuit.append(gate, [int(q) for q in rng.permutation(n)[: gate.num_qubits]])
-        a, b = (int(q) for q in rng.permutation(n)[:2])
-        circuit.cp(0.1 + i, a, b)
-        circuit.h(b)
-    decomposed = circuit.decompose(list({gates[name].name}), reps=1).decompose(["ccx", "rcccx", "mcx"], reps=5)
-    source = read_source(circuit, coarse=True)
-    assert any(row[0] == Row.BLOCK for row in source.tape.rows)
-    program = Builder(n).run(read_source(decomposed).tape)
-    ours = Builder(n, None, ProgramIndex(program)).run(source.tape)
-    assert not differ(ours, program, source)
-    order = [ours.strand_at.index(s) for s in range(n)]
-    assert equal_up_to_phase(operator_of(ours), Operator(circuit).data), order
-
-
-def test_a_wrong_block_is_not_matched() -> None:
-    circuit, wrong = QuantumCircuit(2), QuantumCircuit(2)
-    circuit.iswap(0, 1)
-    wrong.cp(3.0, 0, 1)
-    program = Builder(2).run(read_source(wrong).tape)
-    with pytest.raises(Exception, match="0"):
-        Builder(2, None, ProgramIndex(program)).run(read_source(circuit).tape)
-
-
-def test_a_unitary_that_is_a_swap_renames_qubits() -> None:
+def test_a_matrix_without_a_witness_is_refused() -> None:
     circuit = QuantumCircuit(2)
     circuit.h(0)
-    circuit.unitary(Operator(lib.SwapGate()).data, [0, 1])
-    circuit.s(0)
-    plain = QuantumCircuit(2)
-    plain.h(0)
-    plain.s(1)
-    program = Builder(2).run(read_source(plain).tape)
-    events = Builder(2, None, ProgramIndex(program)).run(read_source(circuit).tape)
-    assert events.strand_at == [1, 0]
-    assert equal_up_to_phase(operator_of(events), Operator(circuit).data)
+    circuit.iswap(0, 1)
+    with pytest.raises(OpaqueError) as found:
+        Builder(2).run(read_source(circuit).tape)
+    assert found.value.origin == 1
 
 
 @pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
