@@ -16,6 +16,8 @@ one-qubit gates between rows restore these.
 from __future__ import annotations
 
 import gc
+import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -296,7 +298,12 @@ class _Round:
             if kind == Row.PARITY and len(wires) == 1 and guard < 0:
                 angle, axes = payload
                 kind, payload = Row.TURN, about(axes[0] if axes else Z_AXIS, angle)
-            if kind == Row.TURN and guard < 0:
+            if kind == Row.PARITY and guard < 0 and _is_local(payload[0]):
+                # A product of letters, or nothing: no gate on two wires, so that it stands in nobody's way.
+                if abs(math.remainder(payload[0], 2 * math.pi)) > 1:
+                    for w, axis in zip(wires, payload[1] or (Z_AXIS,) * len(wires)):
+                        frame[w] = multiply(about(axis, math.pi), frame[w])
+            elif kind == Row.TURN and guard < 0:
                 frame[wires[0]] = multiply(payload, frame[wires[0]])
             elif kind == Row.SWAP:
                 a, b = qubits
@@ -571,6 +578,11 @@ def _rows_of(witness: Witness) -> list[tuple[int, tuple[int, ...], Any]]:
         else:
             rows.append((Row.TURN, wires, gate(kind, [_number(a) for a in angles])))
     return rows
+
+
+def _is_local(angle: float) -> bool:
+    """Whether a rotation about a product of letters is a multiple of pi, to the last bits."""
+    return abs(math.remainder(angle, math.pi)) <= 8 * sys.float_info.epsilon * abs(angle)
 
 
 def _number(angle: Angle) -> float:
