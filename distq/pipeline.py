@@ -38,6 +38,7 @@ def compile(
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
     without: Collection[str] = (),
+    error_budget: float = 1e-9,
     verify: str = "symbolic",
     progress: Callable[[str], None] | None = None,
 ) -> CompiledProgram:
@@ -53,6 +54,8 @@ def compile(
         final_homes: "free", "same" (where they began), or the module of some qubits at the end.
         pins: qubits that stay in a module all the time.
         without: techniques that are switched off, by name (`distq.rewrite.passes.TECHNIQUES`).
+        error_budget: rotations may be left out as long as the operator norm of the difference between program and
+            circuit is at most this, up to a global phase; 0: none. What was spent is `error_bound` in the summary.
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         progress: is called with the name of each stage as it begins.
 
@@ -74,6 +77,8 @@ def compile(
     _one_of("effort", effort, EFFORTS)
     _one_of("verify", verify, VERIFY_METHODS)
     techniques = enabled(without)
+    if not 0 <= error_budget < 1:
+        raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1")
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
@@ -81,7 +86,7 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     with clock("normalise"):
-        rewritten = rewrite(logical, techniques)
+        rewritten = rewrite(logical, techniques, error_budget)
         merged = merge_one_qubit(rewritten)
     plan = make_plan(
         merged,
@@ -105,6 +110,7 @@ def compile(
         "partitioner": plan.placement.partitioner,
         "seed": seed,
         "techniques": list(techniques),
+        "error_bound": plan.circuit.error_bound,
         "reproducible": True,
         "seconds": clock.seconds,
     }
@@ -112,7 +118,7 @@ def compile(
     if verify == "none":
         return compiled
     with clock("verify"):
-        result = _verify(source, compiled, verify)
+        result = _verify(source, compiled, verify, error_budget)
     stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
     return compiled
 
@@ -234,10 +240,10 @@ def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
         return with_witnesses(canonical(lower(plan)), plan.circuit)
 
 
-def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str) -> VerifyResult:
+def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str, error_budget: float) -> VerifyResult:
     from distq.verify import verify
 
-    result = verify(source, compiled, method=method)
+    result = verify(source, compiled, method=method, error_budget=error_budget)
     if not result.ok:
         raise VerificationError(
             f"the compiled program failed its {result.method} verification: {result.message} "

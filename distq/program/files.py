@@ -156,6 +156,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
         "promise": "every-input",
         **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
+        **({"error_bound": program.error_bound} if program.error_bound else {}),
     }
 
 

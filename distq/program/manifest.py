@@ -85,6 +85,7 @@ class Manifest(msgspec.Struct):
     parameters: list[str | tuple[str, str]]
     promise: str
     blocks: list[_Block] = []
+    error_bound: Annotated[float, Meta(ge=0)] = 0.0
     schedule: _Schedule | None = None
     stats: dict[str, Any] = {}
     plan: _Plan | None = None
