@@ -39,6 +39,7 @@ def compile(
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
     without: Collection[str] = (),
+    error_budget: float = 1e-9,
     verify: str = "symbolic",
     time_limit: float | None = None,
     progress: Callable[[str], None] | None = None,
@@ -55,6 +56,8 @@ def compile(
         final_homes: "free", "same" (where they began), or the module of some qubits at the end.
         pins: qubits that stay in a module all the time.
         without: techniques that are switched off, by name (`distq.rewrite.passes.TECHNIQUES`).
+        error_budget: rotations may be left out as long as the operator norm of the difference between program and
+            circuit is at most this, up to a global phase; 0: none. What was spent is `error_bound` in the summary.
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
             during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
@@ -80,6 +83,8 @@ def compile(
     _one_of("verify", verify, VERIFY_METHODS)
     techniques = enabled(without)
     halt = Halt(time_limit)
+    if not 0 <= error_budget < 1:
+        raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1")
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
@@ -87,7 +92,7 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     with clock("normalise"):
-        rewritten = rewrite(logical, techniques)
+        rewritten = rewrite(logical, techniques, error_budget)
         merged = merge_one_qubit(rewritten)
     plan = make_plan(
         merged,
@@ -112,6 +117,7 @@ def compile(
         "partitioner": plan.placement.partitioner,
         "seed": seed,
         "techniques": {"rewrites": list(techniques)},
+        "error_bound": plan.circuit.error_bound,
         "reproducible": not halt.hit,
         "seconds": clock.seconds,
     }
@@ -121,7 +127,7 @@ def compile(
     if verify == "none":
         return compiled
     with clock("verify"):
-        result = _verify(source, compiled, verify)
+        result = _verify(source, compiled, verify, error_budget)
     stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
     return compiled
 
@@ -274,10 +280,10 @@ def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
         return with_witnesses(canonical(lower(plan)), plan.circuit)
 
 
-def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str) -> VerifyResult:
+def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str, error_budget: float) -> VerifyResult:
     from distq.verify import verify
 
-    result = verify(source, compiled, method=method)
+    result = verify(source, compiled, method=method, error_budget=error_budget)
     if not result.ok:
         raise VerificationError(
             f"the compiled program failed its {result.method} verification: {result.message} "

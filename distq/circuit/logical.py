@@ -88,6 +88,7 @@ class LogicalCircuit:
             definition, its position in `definition.data`; inside an if or a for, the number of the branch (0 true,
             1 else) or of the iteration and its position in that body; and so on. Empty: instruction k has path (k,).
         rewrites: what was put in the place of instructions, in order.
+        error_bound: bound on the operator norm of the difference from the source, up to a global phase.
     """
 
     num_qubits: int
@@ -112,6 +113,7 @@ class LogicalCircuit:
     origin: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     paths: tuple[tuple[int, ...], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    error_bound: float = 0.0
 
     def __len__(self) -> int:
         return len(self.code)

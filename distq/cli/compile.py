@@ -56,6 +56,14 @@ from distq.rewrite.passes import TECHNIQUES
     help=f"Switch a technique off; may be repeated: {', '.join(TECHNIQUES)}.",
 )
 @click.option(
+    "--error-budget",
+    type=float,
+    default=1e-9,
+    show_default=True,
+    metavar="E",
+    help="Leave out small rotations while the operator-norm error stays within E.",
+)
+@click.option(
     "--verify",
     "check",
     type=click.Choice(VERIFY_METHODS),
@@ -86,6 +94,7 @@ def command(
     final_homes: str | None,
     pinned: tuple[str, ...],
     without: tuple[str, ...],
+    error_budget: float,
     check: str,
     time_limit: float | None,
     as_json: bool,
@@ -125,6 +134,7 @@ def command(
             final_homes=homes("--final-homes", final_homes, ("free", "same"), source, target),
             pins=pins("--pin", pinned, source, target) or None,
             without=without,
+            error_budget=error_budget,
             verify=check,
             time_limit=time_limit,
             progress=show,

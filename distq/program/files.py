@@ -162,6 +162,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         "derived": [[i, derived[i]] for i in map(derived_identifier, range(len(derived)))],
         "promise": "every-input",
         **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
+        **({"error_bound": program.error_bound} if program.error_bound else {}),
     }
 
 

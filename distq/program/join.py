@@ -267,6 +267,7 @@ class _Joiner:
                 Block(tuple(tuple(s) if isinstance(s, list) else s for s in b.of), tuple(b.gates))
                 for b in manifest.blocks
             ),
+            error_bound=manifest.error_bound,
             block_parameters=tuple(sorted({p.name for p in self.parameters.values()} - set(used))),
         )
 

@@ -87,6 +87,7 @@ class Manifest(msgspec.Struct):
     promise: str
     derived: list[tuple[str, str]] = []
     blocks: list[_Block] = []
+    error_bound: Annotated[float, Meta(ge=0)] = 0.0
     schedule: _Schedule | None = None
     stats: dict[str, Any] = {}
     plan: _Plan | None = None

@@ -65,6 +65,7 @@ class DistributedProgram:
         expressions: Qiskit ParameterExpressions.
         qubit_registers, clbit_registers, circuit_name, global_phase: of the source circuit.
         blocks: witnesses, in order.
+        error_bound: bound on the operator norm of the difference from the circuit, up to a global phase.
         block_parameters: sorted names of unbound parameters that occur in witnesses only.
     """
 
@@ -98,6 +99,7 @@ class DistributedProgram:
     global_phase: Any = 0.0
     blocks: tuple[Block, ...] = ()
     block_parameters: tuple[str, ...] = ()
+    error_bound: float = 0.0
 
     def __len__(self) -> int:
         return len(self.code)

@@ -19,6 +19,7 @@ def with_witnesses(program: DistributedProgram, circuit: LogicalCircuit) -> Dist
         program: in canonical form, so that the identifiers of its parameters are final.
         circuit: what was compiled, after all rewrites.
     """
+    program = replace(program, error_bound=circuit.error_bound)
     if not circuit.rewrites:
         return program
     angles = [p for rewrite in circuit.rewrites for _, _, params in rewrite.rows for p in params]

@@ -304,7 +304,7 @@ def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: A
         pair: (items,) number of the pair of wires of each CZ that has others on the same wires, else -1.
         last: (pairs,) scratch.
         banned: (items,) True for gates that must stay.
-        limit: by how many legs the items between may grow; half of it if one gate is left.
+        limit: by how many legs the items between may grow; half of it, less one, if one gate is left.
         combine: whether two gates that differ in one letter become one rotation by pi/2.
 
     Returns:
@@ -330,7 +330,7 @@ def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: A
         equal = same_c and same_t
         if not equal and not (combine and (same_c or same_t)):
             continue
-        count = _scan(hc, ht, gc, gt, items, legs, found, limit if equal else limit // 2)
+        count = _scan(hc, ht, gc, gt, items, legs, found, limit if equal else limit // 2 - 1)
         if count < 0:
             continue
         if ends[0] + 2 * count + 2 > len(items.kind) or ends[1] + 6 * count + 2 > len(legs.item):

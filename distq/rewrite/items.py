@@ -14,6 +14,7 @@ Letters are in the coordinates of each wire at the start of the circuit. Each it
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -178,6 +179,7 @@ def read_items(circuit: LogicalCircuit) -> Items:
     kind, row, base = kind[:count].copy(), row[:count].copy(), base[:count].copy()
     angle, first = angle[:count].copy(), first[:count].copy()
     item, wire, letter, frame, *others = (c[:pins].copy() for c in columns)
+    _share_symbols(circuit, base, angle)
     width = np.diff(np.append(first, pins))
     following = np.arange(1, pins + 1)
     following[np.append(first[1:], pins) - 1] = -1
@@ -208,3 +210,36 @@ def read_items(circuit: LogicalCircuit) -> Items:
         old_width=width.copy(),
         turns=[],
     )
+
+
+def _share_symbols(circuit: LogicalCircuit, base: Int64, angle: Float64) -> None:
+    """Give angles that are the same expression, up to a sign and powers of two, one base and factors.
+
+    Expressions are taken to be equal if they are at two random points.
+    """
+    used = np.unique(base[base >= 0]).tolist()
+    if not used:
+        return
+    rng = np.random.default_rng(1)
+    names = circuit.parameters
+    points = [{p: float(v) for p, v in zip(names, rng.uniform(0.3, 1.7, len(names)))} for _ in range(2)]
+    known: dict[tuple[Any, ...], tuple[int, float]] = {}
+    new_base, factor = np.arange(len(circuit.expressions)), np.ones(len(circuit.expressions))
+    for e in used:
+        expression = circuit.expressions[e]
+        try:
+            first, second = (
+                float(expression.bind({p: point[p] for p in expression.parameters}).numeric()) for point in points
+            )
+        except (ArithmeticError, ValueError, TypeError):
+            continue
+        if first == 0.0 or not np.isfinite([first, second]).all():
+            continue
+        mantissa, power = math.frexp(abs(first))
+        name = (frozenset(expression.parameters), round(mantissa, 12), round(second / first, 12))
+        scale = math.copysign(2.0**power, first)
+        number, unit = known.setdefault(name, (e, scale))
+        new_base[e], factor[e] = number, scale / unit
+    symbolic = base >= 0
+    angle[symbolic] *= factor[base[symbolic]]
+    base[symbolic] = new_base[base[symbolic]]

@@ -31,13 +31,15 @@ def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(name for name in TECHNIQUES if name not in off)
 
 
-def rewrite(circuit: LogicalCircuit, techniques: Collection[str]) -> LogicalCircuit:
-    """An equal circuit, up to a global phase, with fewer diagonal gates; one-qubit gates are not merged before.
+def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: float = 0.0) -> LogicalCircuit:
+    """A circuit with fewer diagonal gates, equal up to a global phase and what the error budget allows.
 
     Args:
-        circuit: in normal form.
+        circuit: in normal form; one-qubit gates are not merged before.
         techniques: names of `TECHNIQUES`.
+        error_budget: bound on the operator norm of the difference.
     """
+    from distq.rewrite.budget import drop_rotations
     from distq.rewrite.normal import normalise
 
-    return normalise(circuit, techniques)
+    return drop_rotations(normalise(circuit, techniques), error_budget)

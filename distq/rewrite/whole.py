@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from heapq import heapify, heappop, heappush
 from itertools import combinations, product
 from math import prod
 from typing import Any
@@ -182,13 +183,20 @@ class _Finder:
     def find_phases(self) -> None:
         """Widest first."""
         items = self.items
-        wide = [
-            i for i, runs in self.index.runs.items() if 3 <= len(runs) <= MAX_LEGS and items.kind[i] == self.ROTATION
+        queue = [
+            (-len(runs), int(items.key[i]), i)
+            for i, runs in self.index.runs.items()
+            if 3 <= len(runs) <= MAX_LEGS and items.kind[i] == self.ROTATION
         ]
-        wide.sort(key=lambda i: (-len(self.index.runs[i]), items.key[i]))
-        for i in wide:
+        heapify(queue)
+        while queue:
+            i = heappop(queue)[2]
             if items.kind[i] == self.ROTATION:
+                count = items.count
                 self._try(i)
+                for new in range(count, items.count):
+                    if len(self.index.runs[new]) > 2:
+                        heappush(queue, (-len(self.index.runs[new]), int(items.key[new]), new))
 
     def _angle(self, i: int) -> tuple[int, float, tuple[float, ...]]:
         """(base, angle of the rotation about the product of the plain letters, what a phase gate has besides)."""

@@ -65,6 +65,7 @@ def verify(
     method: str = "auto",
     *,
     seed: int = 0,
+    error_budget: float = 1e-9,
 ) -> VerifyResult:
     """Verify that a compiled program computes a circuit, for every input state and measurement branch.
 
@@ -77,6 +78,8 @@ def verify(
         method: `symbolic` (any size), `statevector`, `stabilizer` (Clifford circuits), or `auto`: symbolic, and
             statevector as well if the circuit is small.
         seed: of everything random in the methods.
+        error_budget: rotations that the program leaves out are accepted while the operator-norm error that they may
+            cause is at most this in all; what the program says about that is not believed.
 
     Returns:
         The result; a wrong program gives `ok=False` and raises nothing.
@@ -90,6 +93,8 @@ def verify(
 
     if method not in METHODS:
         raise UsageError(f"method is {method!r}; it must be one of {', '.join(METHODS)}.")
+    if not 0 <= error_budget < 1:
+        raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1.")
     start = time.perf_counter()
     source = load_circuit(circuit)
     if isinstance(program, (str, Path)):
@@ -99,25 +104,26 @@ def verify(
             target = Path(folder) / "program"
             program.save(target)
             files = read_directory(target)
-    outcomes = _run(source, files, method, seed)
+    outcomes = _run(source, files, method, seed, error_budget)
     return _result(outcomes, time.perf_counter() - start)
 
 
-def _run(source: QuantumCircuit, files: ProgramFiles, method: str, seed: int) -> list[Outcome]:
+def _run(source: QuantumCircuit, files: ProgramFiles, method: str, seed: int, error_budget: float) -> list[Outcome]:
     if method in ("auto", "symbolic"):
         from distq.verify.symbolic import verify_symbolic
 
-        outcomes = [verify_symbolic(source, files, seed=seed)]
+        outcomes = [verify_symbolic(source, files, seed=seed, error_budget=error_budget)]
         if method == "auto" and source.num_qubits <= _AUTO_QUBITS and len(files) <= _AUTO_STATEMENTS:
-            from distq.verify.statevector import verify_statevector
+            from distq.verify.statevector import TOLERANCE, verify_statevector
 
-            second = verify_statevector(source, files, seed=seed, max_work=_AUTO_WORK)
+            tolerance = TOLERANCE + 2 * error_budget
+            second = verify_statevector(source, files, seed=seed, max_work=_AUTO_WORK, tolerance=tolerance)
             outcomes += [second] if second.applicable else []
         return outcomes
     if method == "statevector":
-        from distq.verify.statevector import verify_statevector
+        from distq.verify.statevector import TOLERANCE, verify_statevector
 
-        outcome = verify_statevector(source, files, seed=seed)
+        outcome = verify_statevector(source, files, seed=seed, tolerance=TOLERANCE + 2 * error_budget)
     else:
         from distq.verify.stabilizer import verify_stabilizer
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Bound on the operator-norm error that is accepted if the caller says nothing.
+DEFAULT_BUDGET = 1e-9
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -16,6 +16,8 @@ one-qubit gates between rows restore these.
 from __future__ import annotations
 
 import gc
+import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +53,9 @@ _CX_AXES = (Z_AXIS, X_AXIS)
 #: Tag of rows that belong to no instruction and no witness.
 _NO_TAG = 1 << 62
 
+#: Rotations are left out only if their errors, in one block, add up to less than this.
+_SMALL = 0.5
+
 
 class WitnessError(Exception):
     """A witness is not true; `problem` continues "block `number` ..."."""
@@ -62,14 +67,19 @@ class WitnessError(Exception):
 
 @dataclass(frozen=True)
 class Substituted:
-    """The new tape, and the sum of all roundings [rad]."""
+    """The new tape, the sum of all roundings [rad], and a bound on the error of all rotations left out."""
 
     tape: Tape
     error: float
+    omitted: float
 
 
 def substitute(
-    tape: Tape, paths: Sequence[Path], witnesses: Sequence[Witness], support: Callable[[int], Iterable[int]]
+    tape: Tape,
+    paths: Sequence[Path],
+    witnesses: Sequence[Witness],
+    support: Callable[[int], Iterable[int]],
+    error_budget: float = 0.0,
 ) -> Substituted:
     """Replace the rows that witnesses speak of.
 
@@ -78,6 +88,7 @@ def substitute(
         paths: for each row the path of its instruction.
         witnesses: with numbers for all angles.
         support: the measurements that a guard depends on.
+        error_budget: bound on the operator-norm error of all rotations together that witnesses leave out.
 
     Raises:
         WitnessError: one of them is not true, or contradicts another.
@@ -86,19 +97,24 @@ def substitute(
     collects = gc.isenabled()
     gc.disable()
     try:
-        work = _Work(tape, paths, witnesses, support)
+        work = _Work(tape, paths, witnesses, support, error_budget)
         work.run()
     finally:
         if collects:
             gc.enable()
-    return Substituted(Tape(tape.num_wires, work.rows), work.error)
+    return Substituted(Tape(tape.num_wires, work.rows), work.error, work.omitted)
 
 
 class _Work:
     """All rounds."""
 
     def __init__(
-        self, tape: Tape, paths: Sequence[Path], witnesses: Sequence[Witness], support: Callable[[int], Iterable[int]]
+        self,
+        tape: Tape,
+        paths: Sequence[Path],
+        witnesses: Sequence[Witness],
+        support: Callable[[int], Iterable[int]],
+        error_budget: float,
     ) -> None:
         self.num_wires = tape.num_wires
         self.witnesses, self.support = witnesses, support
@@ -109,6 +125,7 @@ class _Work:
         self.owner = [-1] * len(tape.rows)
         self.user = [-1] * len(witnesses)
         self.error = 0.0
+        self.omitted, self.error_budget = 0.0, error_budget
         self._claim(paths)
 
     def _claim(self, paths: Sequence[Path]) -> None:
@@ -156,6 +173,7 @@ class _Work:
                 break
             self.rows, self.tags = result.rows, result.tags
             self.error += result.error
+            self.omitted += result.omitted
             for number in ready:
                 applied[number] = True
             pending = [n for n in pending if not applied[n]]
@@ -235,6 +253,7 @@ class _Round:
         self.rows: list[TapeRow] = []
         self.tags: list[int] = []
         self.error = 0.0
+        self.omitted = 0.0
 
     def _owner(self, tag: int) -> int:
         """The witness that speaks of rows with this tag, in whatever round, or -1."""
@@ -300,7 +319,13 @@ class _Round:
             if kind == Row.PARITY and len(wires) == 1 and guard < 0:
                 angle, axes = payload
                 kind, payload = Row.TURN, about(axes[0] if axes else Z_AXIS, angle)
-            if kind == Row.TURN and guard < 0:
+            if kind == Row.PARITY and guard < 0 and _is_local(payload[0]):
+                # A product of letters, or nothing: no gate on two wires, so that it stands in nobody's way.
+                if abs(math.remainder(payload[0], 2 * math.pi)) > 1:
+                    for w, axis in zip(wires, payload[1] or (Z_AXIS,) * len(wires)):
+                        leads.pop(w, None)
+                        frame[w] = multiply(about(axis, math.pi), frame[w])
+            elif kind == Row.TURN and guard < 0:
                 if owner < 0 or block is not None:
                     leads.pop(wires[0], None)
                 elif leads.get(wires[0], (-1,))[0] != owner:
@@ -378,6 +403,17 @@ class _Round:
                     raise block.fail("speaks of no gate on two or more qubits")
                 continue
             task = _Task(block, [self.events[i] for i in block.events])
+            omitted = task.omission()
+            if omitted is not None:
+                self.omitted += omitted
+                total, allowed = self.work.omitted + self.omitted, self.work.error_budget
+                if total > allowed * (1 + 1e-9):
+                    raise block.fail(
+                        f"leaves out rotations; with those before it the error may be {total:.2g}, and "
+                        f"{allowed:.2g} is allowed"
+                    )
+                proofs[block.number] = task.proof(Local([IDENTITY] * len(task.wires), 0.0))
+                continue
             found = task.by_paulis() if len(task.wires) >= _FEW_WIRES else None
             if found is None:
                 few.append(task)
@@ -490,6 +526,40 @@ class _Task:
         """The proof from L in the coordinates of the witness."""
         return _Proof(self.rows, self.turns, dict(zip(self.wires, local.turns)), local.error)
 
+    # By leaving out
+
+    def omission(self) -> float | None:
+        """If the witness states the gates themselves without some small rotations, a bound on the error of that.
+
+        The distance of exp(-i t/2 P) from the identity, up to a phase, is at most |t|/2, that of diag(1, .., e^{it})
+        |e^{it} - 1|, and distances add up along a product.
+        """
+        if self.block.renaming or len(self.gates) >= len(self.events):
+            return None
+        first = self.block.first
+        rest = iter(self.gates)
+        wanted = next(rest, None)
+        omitted = 0.0
+        for event in self.events:
+            if wanted is not None and self._is_same(event, wanted, first):
+                wanted = next(rest, None)
+                continue
+            if event.kind not in (Row.PARITY, Row.MCP):
+                return None
+            angle = math.remainder(event.payload[0], 2 * math.pi)
+            omitted += abs(angle) / 2 if event.kind == Row.PARITY else 2 * abs(math.sin(angle / 2))
+        return omitted if wanted is None and omitted < _SMALL else None
+
+    @staticmethod
+    def _is_same(
+        event: _Event, gate: tuple[int, tuple[int, ...], float, list[Vector]], first: dict[int, Quaternion]
+    ) -> bool:
+        kind, wires, angle, axes = gate
+        if event.kind != kind or set(event.wires) != set(wires) or abs(event.payload[0] - angle) > 1e-12:
+            return False
+        here = dict(zip(event.wires, event.actions))
+        return all(math.dist(here[w], pull_back(first[w], a)) < 1e-9 for w, a in zip(wires, axes))  # type: ignore[arg-type]
+
     # By matrices: everything in frame coordinates
 
     def product(self) -> Product:
@@ -587,6 +657,11 @@ def _rows_of(witness: Witness) -> list[tuple[int, tuple[int, ...], Any]]:
         else:
             rows.append((Row.TURN, wires, gate(kind, [_number(a) for a in angles])))
     return rows
+
+
+def _is_local(angle: float) -> bool:
+    """Whether a rotation about a product of letters is a multiple of pi, to the last bits."""
+    return abs(math.remainder(angle, math.pi)) <= 8 * sys.float_info.epsilon * abs(angle)
 
 
 def _number(angle: Angle) -> float:

@@ -22,7 +22,7 @@ from distq.verify.bindings import random_bindings
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
 from distq.verify.events import Builder, EventSet, OpaqueError
-from distq.verify.outcome import Outcome
+from distq.verify.outcome import DEFAULT_BUDGET, Outcome
 from distq.verify.outputs import output_qubits
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
@@ -44,17 +44,21 @@ class Mismatch(Exception):
     """The program is not the circuit; the message is one sentence."""
 
 
-def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int = 0) -> Outcome:
+def verify_symbolic(
+    circuit: QuantumCircuit, files: ProgramFiles, *, seed: int = 0, error_budget: float = DEFAULT_BUDGET
+) -> Outcome:
     """Whether the program carries out the circuit on every input, in every measurement branch.
 
     Args:
         circuit: the source circuit.
         files: the program, as read from its directory.
         seed: for the values of unbound parameters, and for sampled branches.
+        error_budget: bound on the operator-norm error of the rotations that the program leaves out.
 
     Returns:
-        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, `blocks` (witnesses proved), and for
-        conditions that had to be resolved branch by branch `branches` and `branches_sampled`.
+        The outcome; `details` has `events`, `angle_error` [rad], `bindings`, `blocks` (witnesses proved), `error_bound`
+        (of what is left out), and for conditions that had to be resolved branch by branch `branches` and
+        `branches_sampled`.
 
     Raises:
         InputError: the circuit holds an operation that is not supported.
@@ -63,7 +67,7 @@ def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int =
         _check_sizes(circuit, files)
         details: dict[str, Any] = {}
         for bound, program in _bindings(circuit, files, seed):
-            details = _check(bound, program, seed)
+            details = _check(bound, program, seed, error_budget)
             details["bindings"] = _BINDINGS if circuit.parameters else 1
             details["blocks"] = len(files.blocks)
     except (Mismatch, ReplayError) as error:
@@ -92,9 +96,9 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
         yield bound, files.bind(values)
 
 
-def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> dict[str, Any]:
-    source, error = _with_witnesses(read_source(circuit), files)
-    return _Check(source, error, files, seed, output_qubits(circuit)).run()
+def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int, error_budget: float) -> dict[str, Any]:
+    source, error, omitted = _with_witnesses(read_source(circuit), files, error_budget)
+    return {**_Check(source, error, files, seed, output_qubits(circuit)).run(), "error_bound": omitted}
 
 
 @dataclass
@@ -275,19 +279,19 @@ class _Check:
         return f"The program's gates are not those of the circuit: {difference.problem}{text}."
 
 
-def _with_witnesses(source: Source, files: ProgramFiles) -> tuple[Source, float]:
-    """The source with the program's witnesses carried out, and the rounding [rad].
+def _with_witnesses(source: Source, files: ProgramFiles, error_budget: float) -> tuple[Source, float, float]:
+    """The source with the program's witnesses carried out, the rounding [rad], and the error of what is left out.
 
     Raises:
         Mismatch: one of them is not true.
     """
     if not files.blocks:
-        return source, 0.0
+        return source, 0.0, 0.0
     try:
-        done = substitute(source.tape, source.paths, files.blocks, lambda g: source.booleans.support([g]))
+        done = substitute(source.tape, source.paths, files.blocks, lambda g: source.booleans.support([g]), error_budget)
     except WitnessError as error:
         raise Mismatch(f"Block {error.number} of the manifest {error.problem}.") from error
-    return replace(source, tape=done.tape, paths=[]), done.error
+    return replace(source, tape=done.tape, paths=[]), done.error, done.omitted
 
 
 def _never(guard: int) -> bool:
