@@ -75,6 +75,7 @@ class _Walk:
         self.offsets, self.leg_qubit = graph.node_offsets.tolist(), graph.leg_qubit.tolist()
         self.leg_packet: list[int] = graph.leg_packet.tolist()
         self.local: list[bool] = graph.node_local.tolist()
+        self.leg_sites: list[int] | None = None if plan.leg_sites is None else plan.leg_sites.tolist()
         self.packet = _packets_of_steps(plan)
         packets = graph.num_packets
         #: Sites of the gates of each packet, homes of its qubit in it in turn, and gates in it.
@@ -137,10 +138,11 @@ class _Walk:
         remote = 0
         for leg in range(first, last):
             q, packet = self.leg_qubit[leg], self.leg_packet[leg]
+            at = site if self.leg_sites is None else self.leg_sites[leg]
             self.stay(packet, q)
             self.gates[packet] += 1
-            remote += self.home[q] != site
-            self.serve(packet, q, site)
+            remote += self.home[q] != at
+            self.serve(packet, q, at)
         self.detached += remote == last - first
 
     def serve(self, packet: int, q: int, site: int) -> None:
@@ -200,6 +202,7 @@ class _Walk:
             "shared_copies": sum(c.gates > 1 for c in self.made),
             "relays": sum(relays),
             "detached_gates": self.detached,
+            "parity_nets": len(np.unique(self.plan.a[np.isin(kind, (Step.GATHER, Step.MERGE))])),
         }
         result.counts = {name: n for name, n in counts.items() if n}
         return result
