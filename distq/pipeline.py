@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Homes = Mapping[int, str | int]
 
 EFFORTS = ("fast", "default", "best")
+STARTS = ("any", "zero")
 VERIFY_METHODS = ("none", "symbolic", "statevector", "stabilizer", "auto")
 
 
@@ -37,6 +38,9 @@ def compile(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    start: str = "any",
+    outcomes_only: bool = False,
+    without: Sequence[str] = (),
     verify: str = "symbolic",
     progress: Callable[[str], None] | None = None,
 ) -> CompiledProgram:
@@ -51,6 +55,9 @@ def compile(
         initial_homes: "free", or the module of some qubits at the start.
         final_homes: "free", "same" (where they began), or the module of some qubits at the end.
         pins: qubits that stay in a module all the time.
+        start: "any": the program does to every input state what the circuit does; "zero": to qubits that start in |0>.
+        outcomes_only: preserve only the joint distribution of the classical bits, not the state that is left.
+        without: rewrites that are switched off, by name (`distq.rewrite.meaning.NAMES`).
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         progress: is called with the name of each stage as it begins.
 
@@ -65,11 +72,15 @@ def compile(
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
     from distq.program.compiled import CompiledProgram
+    from distq.rewrite.meaning import NAMES, rewrite_meaning
     from distq.rewrite.merge import merge_one_qubit
     from distq.schedule.asap import asap
 
     _one_of("effort", effort, EFFORTS)
     _one_of("verify", verify, VERIFY_METHODS)
+    _one_of("start", start, STARTS)
+    for name in without:
+        _one_of("without", name, NAMES)
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
@@ -78,6 +89,7 @@ def compile(
         network = resolve(network=str(network))
     with clock("normalise"):
         merged = merge_one_qubit(logical)
+        merged = rewrite_meaning(merged, network, start=start, outcomes_only=outcomes_only, without=without)
     plan = make_plan(
         merged,
         network,
@@ -105,7 +117,7 @@ def compile(
     if verify == "none":
         return compiled
     with clock("verify"):
-        result = _verify(source, compiled, verify)
+        result = _verify(source, compiled, verify, start, outcomes_only)
     stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
     return compiled
 
@@ -207,10 +219,12 @@ def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
         return canonical(lower(plan))
 
 
-def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str) -> VerifyResult:
+def _verify(
+    source: QuantumCircuit, compiled: CompiledProgram, method: str, start: str, outcomes_only: bool
+) -> VerifyResult:
     from distq.verify import verify
 
-    result = verify(source, compiled, method=method)
+    result = verify(source, compiled, method=method, start=start, outcomes_only=outcomes_only)
     if not result.ok:
         raise VerificationError(
             f"the compiled program failed its {result.method} verification: {result.message} "

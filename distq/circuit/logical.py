@@ -88,6 +88,8 @@ class LogicalCircuit:
             definition, its position in `definition.data`; inside an if or a for, the number of the branch (0 true,
             1 else) or of the iteration and its position in that body; and so on. Empty: instruction k has path (k,).
         rewrites: what was put in the place of instructions, in order.
+        start: "zero" if this is the source only for qubits that start in |0>, else "any".
+        outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
     """
 
     num_qubits: int
@@ -112,6 +114,8 @@ class LogicalCircuit:
     origin: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     paths: tuple[tuple[int, ...], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    start: str = "any"
+    outcomes_only: bool = False
 
     def __len__(self) -> int:
         return len(self.code)

@@ -44,7 +44,7 @@ def save_program(
         stats: what the compiler reports; kept as it is.
         schedule: start times of the rows of `program`, which must be in canonical form then; computed in unit
             durations if not given.
-        extra: further keys of the manifest, or another `promise`.
+        extra: further keys of the manifest.
 
     Raises:
         UsageError: the directory cannot be written, or holds something else than a distq program.
@@ -77,7 +77,7 @@ def program_files(
         program: in canonical form.
         stats: what the compiler reports.
         schedule: start times of the rows; without it the manifest has none.
-        extra: further keys of the manifest, or another `promise`.
+        extra: further keys of the manifest.
     """
     texts = emit_modules(program)
     content = {f"module_{i}.qasm": t.text.encode("utf-8") for i, t in enumerate(texts)}
@@ -87,7 +87,7 @@ def program_files(
         manifest["schedule"] = {"makespan": float(schedule.makespan), "start": start}
     manifest["stats"] = dict(stats or {})
     manifest["plan"] = {"tag": [program.tag[t.rows].tolist() for t in texts]}
-    clash = sorted((set(extra or ()) & set(manifest)) - {"promise"})
+    clash = sorted(set(extra or ()) & set(manifest))
     if clash:
         raise ValueError(f"extra keys must not replace those of the format: {', '.join(clash)}")
     manifest.update(extra or {})
@@ -154,7 +154,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
             for entries in program.clbit_values
         ],
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
-        "promise": "every-input",
+        "promise": {"start": program.start, "outcomes_only": program.outcomes_only},
     }
 
 

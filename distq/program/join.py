@@ -261,6 +261,8 @@ class _Joiner:
             clbit_registers=tuple(Register(name, tuple(bits)) for name, bits in circuit.clbit_registers),
             circuit_name=circuit.name,
             global_phase=self._phase(circuit.global_phase),
+            start=manifest.promise.start,
+            outcomes_only=manifest.promise.outcomes_only,
         )
 
     def _places(self, places: list[tuple[int, str, int]]) -> NDArray[np.int32]:

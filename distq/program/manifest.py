@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta
@@ -59,6 +59,11 @@ class _Schedule(msgspec.Struct):
     start: list[list[Annotated[float, Meta(ge=0)]]]
 
 
+class _Promise(msgspec.Struct):
+    start: Literal["any", "zero"]
+    outcomes_only: bool
+
+
 class _Plan(msgspec.Struct):
     tag: list[list[int]]
 
@@ -78,7 +83,7 @@ class Manifest(msgspec.Struct):
     outputs: list[_Place]
     clbits: list[list[tuple[_Conjunction, tuple[_Index, str, _Index] | None]]]
     parameters: list[str | tuple[str, str]]
-    promise: str
+    promise: _Promise
     schedule: _Schedule | None = None
     stats: dict[str, Any] = {}
     plan: _Plan | None = None

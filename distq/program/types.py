@@ -51,6 +51,8 @@ class DistributedProgram:
         clbit_values: for each classical bit of the source its value at the end, over program bits.
         expressions: Qiskit ParameterExpressions.
         qubit_registers, clbit_registers, circuit_name, global_phase: of the source circuit.
+        start: "zero" if the program relies on qubits that start in |0>, else "any".
+        outcomes_only: whether it preserves no more than the joint distribution of the classical bits.
     """
 
     network: Network
@@ -81,6 +83,8 @@ class DistributedProgram:
     clbit_registers: tuple[Register, ...] = ()
     circuit_name: str = ""
     global_phase: Any = 0.0
+    start: str = "any"
+    outcomes_only: bool = False
 
     def __len__(self) -> int:
         return len(self.code)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from distq.program.compiled import CompiledProgram
     from distq.verify.outcome import Outcome
+    from distq.verify.promise import Promise
     from distq.verify.reader import ProgramFiles
 
 METHODS = ("auto", "symbolic", "statevector", "stabilizer")
@@ -65,8 +66,13 @@ def verify(
     method: str = "auto",
     *,
     seed: int = 0,
+    start: str = "any",
+    outcomes_only: bool = False,
 ) -> VerifyResult:
     """Verify that a compiled program computes a circuit, for every input state and measurement branch.
+
+    Only what is promised here is assumed; what the program's manifest says about promises is not believed. A
+    program that says itself that it relies on a weaker promise is wrong unless that is given here too.
 
     The circuit is read through Qiskit's own readers and the program from its files; a `CompiledProgram` is saved
     into a temporary directory first.
@@ -77,6 +83,8 @@ def verify(
         method: `symbolic` (any size), `statevector`, `stabilizer` (Clifford circuits), or `auto`: symbolic, and
             statevector as well if the circuit is small.
         seed: of everything random in the methods.
+        start: "any" input state, or "zero": all qubits start in |0>, and only this input is verified.
+        outcomes_only: verify the joint distribution of the classical bits, but not the state that is left.
 
     Returns:
         The result; a wrong program gives `ok=False` and raises nothing.
@@ -86,11 +94,14 @@ def verify(
         InputError: the circuit or the program cannot be read.
     """
     from distq.verify.loading import load_circuit
+    from distq.verify.promise import Promise
     from distq.verify.reader import read_directory
 
+    if start not in ("any", "zero"):
+        raise UsageError(f"start is {start!r}; it must be one of any, zero.")
     if method not in METHODS:
         raise UsageError(f"method is {method!r}; it must be one of {', '.join(METHODS)}.")
-    start = time.perf_counter()
+    begin = time.perf_counter()
     source = load_circuit(circuit)
     if isinstance(program, (str, Path)):
         files = read_directory(program)
@@ -99,29 +110,35 @@ def verify(
             target = Path(folder) / "program"
             program.save(target)
             files = read_directory(target)
-    outcomes = _run(source, files, method, seed)
-    return _result(outcomes, time.perf_counter() - start)
+    outcomes = _run(source, files, method, seed, Promise(start == "zero", outcomes_only))
+    return _result(outcomes, time.perf_counter() - begin)
 
 
-def _run(source: QuantumCircuit, files: ProgramFiles, method: str, seed: int) -> list[Outcome]:
+def _run(source: QuantumCircuit, files: ProgramFiles, method: str, seed: int, promise: Promise) -> list[Outcome]:
+    from distq.verify.outcome import Outcome
+    from distq.verify.promise import missing
+
+    problem = missing(files.manifest, promise)
+    if problem:
+        return [Outcome.wrong("symbolic" if method == "auto" else method, problem)]
     if method in ("auto", "symbolic"):
         from distq.verify.symbolic import verify_symbolic
 
-        outcomes = [verify_symbolic(source, files, seed=seed)]
+        outcomes = [verify_symbolic(source, files, seed=seed, promise=promise)]
         if method == "auto" and source.num_qubits <= _AUTO_QUBITS and len(files) <= _AUTO_STATEMENTS:
             from distq.verify.statevector import verify_statevector
 
-            second = verify_statevector(source, files, seed=seed, max_work=_AUTO_WORK)
+            second = verify_statevector(source, files, seed=seed, promise=promise, max_work=_AUTO_WORK)
             outcomes += [second] if second.applicable else []
         return outcomes
     if method == "statevector":
         from distq.verify.statevector import verify_statevector
 
-        outcome = verify_statevector(source, files, seed=seed)
+        outcome = verify_statevector(source, files, seed=seed, promise=promise)
     else:
         from distq.verify.stabilizer import verify_stabilizer
 
-        outcome = verify_stabilizer(source, files, seed=seed)
+        outcome = verify_stabilizer(source, files, seed=seed, promise=promise)
     if not outcome.applicable:
         reason = outcome.reason.rstrip(".")
         raise UsageError(f"the {method} method cannot judge this program ({reason}); use --method symbolic.")

@@ -59,7 +59,8 @@ class Manifest:
         inputs, outputs: (module, "d" or "c", index) of each source qubit.
         clbits: decision lists as in the file.
         parameters: (name in the source, name in the files).
-        promise: what the program claims to preserve.
+        start_zero: whether the program relies on qubits that start in |0>.
+        outcomes_only: whether it claims to preserve the distribution of the classical bits only.
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
     """
@@ -74,7 +75,8 @@ class Manifest:
     outputs: tuple[tuple[int, str, int], ...]
     clbits: list[list[Any]]
     parameters: tuple[tuple[str, str], ...]
-    promise: str
+    start_zero: bool
+    outcomes_only: bool
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
 
@@ -136,7 +138,10 @@ def read_manifest(directory: Path) -> Manifest:
     links, limits = _network(check)
     modules = _modules(check, limits)
     pairs = _pairs(check, links, modules)
-    promise = check.key(document, "promise", str)
+    promise = check.key(document, "promise", dict)
+    start = check.key(promise, "start", str, "'promise'")
+    if start not in ("any", "zero"):
+        check.fail(f"'start' in 'promise' is {start!r}, but must be 'any' or 'zero'")
     return Manifest(
         num_qubits=num_qubits,
         num_clbits=num_clbits,
@@ -148,7 +153,8 @@ def read_manifest(directory: Path) -> Manifest:
         outputs=_places(check, "outputs", num_qubits, modules),
         clbits=_clbits(check, num_clbits, modules),
         parameters=_parameters(check),
-        promise=promise,
+        start_zero=start == "zero",
+        outcomes_only=check.key(promise, "outcomes_only", bool, "'promise'"),
         schedule_lengths=_schedule(check),
         raw=document,
     )

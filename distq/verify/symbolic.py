@@ -11,7 +11,7 @@ branch by branch, in all branches or, if these are too many, in a sample that ta
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ from distq.verify.blocks import ProgramIndex
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
 from distq.verify.events import Builder, EventSet, UnmatchedBlockError
+from distq.verify.meaning import Labels, normal_form
 from distq.verify.outcome import Outcome
 from distq.verify.outputs import output_qubits
+from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.source import Source, read_source
@@ -42,13 +44,16 @@ class Mismatch(Exception):
     """The program is not the circuit; the message is one sentence."""
 
 
-def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int = 0) -> Outcome:
+def verify_symbolic(
+    circuit: QuantumCircuit, files: ProgramFiles, *, seed: int = 0, promise: Promise = STRONGEST
+) -> Outcome:
     """Whether the program carries out the circuit on every input, in every measurement branch.
 
     Args:
         circuit: the source circuit.
         files: the program, as read from its directory.
         seed: for the values of unbound parameters, and for sampled branches.
+        promise: what may be assumed, and what must be preserved.
 
     Returns:
         The outcome; `details` has `events`, `angle_error` [rad], `bindings`, and for conditions that had to be
@@ -61,7 +66,7 @@ def verify_symbolic(circuit: QuantumCircuit, files: ProgramFiles, *, seed: int =
         _check_sizes(circuit, files)
         details: dict[str, Any] = {}
         for bound, program in _bindings(circuit, files, seed):
-            details = _check(bound, program, seed)
+            details = _check(bound, program, seed, promise)
             details["bindings"] = _BINDINGS if circuit.parameters else 1
     except (Mismatch, ReplayError) as error:
         return Outcome.wrong("symbolic", str(error))
@@ -94,16 +99,16 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
         yield bound, files.bind(values)
 
 
-def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> dict[str, Any]:
+def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int, promise: Promise) -> dict[str, Any]:
     """First gate by gate; then with the gates on three and more qubits as blocks, if there are any."""
-    outputs = output_qubits(circuit)
+    outputs = [] if promise.outcomes_only else output_qubits(circuit)
     try:
-        return _Check(read_source(circuit), files, seed, outputs).run()
+        return _Check(read_source(circuit), files, seed, outputs, promise).run()
     except Mismatch:
         if not any(len(item.qubits) > 2 for item in circuit.data):
             raise
         try:
-            return _Check(read_source(circuit, coarse=True), files, seed, outputs).run()
+            return _Check(read_source(circuit, coarse=True), files, seed, outputs, promise).run()
         except Mismatch:
             pass
         raise
@@ -118,8 +123,9 @@ class _Sides:
 class _Check:
     """One circuit without unbound parameters against one program."""
 
-    def __init__(self, source: Source, files: ProgramFiles, seed: int, outputs: list[int]) -> None:
+    def __init__(self, source: Source, files: ProgramFiles, seed: int, outputs: list[int], promise: Promise) -> None:
         self.source, self.files, self.seed, self.outputs = source, files, seed, outputs
+        self.promise = promise
         self.replayed: Replayed = replay(files)
         kinds = {row[0] for row in source.tape.rows}
         self.has_blocks = Row.BLOCK in kinds
@@ -170,16 +176,43 @@ class _Check:
             ) from error
         return _Sides(source, program)
 
-    def _compare(self, sides: _Sides, atoms: Atoms) -> float:
+    def _compare(self, sides: _Sides, atoms: Atoms, outcomes: Mapping[int, int] | None = None) -> float:
+        """The error [rad] of a program that is right, in the first form in which that shows."""
         self._check_outputs(sides)
-        comparison = self._comparison(atoms)
+        first: Mismatch | None = None
+        for form, comparison in self._forms(sides, atoms, outcomes or {}):
+            try:
+                return self._agree(form, comparison)
+            except Mismatch as error:
+                first = first or error
+        assert first is not None
+        raise first
+
+    def _forms(self, sides: _Sides, atoms: Atoms, outcomes: Mapping[int, int]) -> Iterator[tuple[_Sides, Comparison]]:
+        """Both sides as they are; with gates added up; and in their normal form."""
+        yield sides, self._comparison(atoms)
+        yield _Sides(simplify(sides.source), simplify(sides.program)), self._comparison(atoms)
+        if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
+            return
+        for signed in (True, False):
+            source = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes)
+            program = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
+            yield (
+                _Sides(
+                    normal_form(sides.source, source, self.promise, signed=signed),
+                    normal_form(sides.program, program, self.promise, signed=signed),
+                ),
+                Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom),
+            )
+
+    def _has_reset(self) -> bool:
+        return any(row[0] == Row.RESET for row in self.source.tape.rows)
+
+    def _agree(self, sides: _Sides, comparison: Comparison) -> float:
+        """The error of a program that is right in this form."""
         difference = comparison.differ(sides.source, sides.program)
         if difference is not None:
-            smaller = _Sides(simplify(sides.source), simplify(sides.program))
-            comparison = self._comparison(atoms)
-            if comparison.differ(smaller.source, smaller.program) is not None:
-                raise Mismatch(self._describe(difference))
-            sides = smaller
+            raise Mismatch(self._describe(difference))
         kept = [sides.source.strand_at[q] for q in self.outputs]
         strand = frames_differ(sides.source, sides.program, kept)
         if strand >= 0:
@@ -256,7 +289,7 @@ class _Check:
             theirs_hold = {g: value(f, assignment) for g, f in theirs.items()}
             with_matcher = self.has_blocks or self.has_wide
             sides = self._build(with_matcher, ours_hold.__getitem__, theirs_hold.__getitem__)
-            error = max(error, self._compare(sides, atoms))
+            error = max(error, self._compare(sides, atoms, assignment))
             events, count = max(events, len(sides.source.events)), count + 1
         return {"events": events, "angle_error": error, "branches": count, "branches_sampled": sampled}
 

@@ -1,0 +1,384 @@
+"""A smaller normal form of events, by what measurements, resets and known inputs mean.
+
+Both sides of a comparison are brought to it, so that nothing needs to be known about what the compiler did. Each step
+keeps what the operation does to every input, or to |0>, or to the classical bits only, as far as promised.
+
+*Measured packets.* An unconditional measurement commutes with every event of its packet and depends on no condition, so
+it may stand at the beginning of the packet. After it the strand is in an eigenstate of the packet's axis, and which one
+its outcome says: all other legs in the packet are Boolean functions of the outcome. A multi-controlled phase is then
+one on its other legs under a further condition; a parity rotation by t is one by t on its other legs and one by
+-2t under the condition that an odd number of its classical legs is 1. An event without legs is a phase of the branch.
+
+*Known strands.* The strand's state after a measurement is known up to a classical bit, after an unconditional reset
+altogether, and at the start if it is promised to be |0>. It might as well be thrown away and prepared anew: its
+coordinates begin again, with the known state along Z, and a reset has no axis. As long as a strand is known, legs along
+its known axis are classical, as above. Rotations about this axis are phases of the branch, so coordinates matter only
+up to them; they are fixed by the first other event, whose axis is turned into the half plane of X and Z.
+
+*Outcomes only.* If only the classical bits matter, every strand is thrown away at the end, as it is before a reset. A
+gate all of whose legs are in the last packet that is kept of their strands commutes with all that follows there. It can
+be brought to where its strands are thrown away (or after that, if one of them lives on: the environment keeps the
+other), and there it has no effect. This is repeated from the end.
+
+Steps make room for each other, and for adding up and cancelling of events, so they are repeated until nothing changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from distq.verify.booleans import FALSE, TRUE, Booleans
+from distq.verify.events import MASK, PARALLEL, SHIFT, Builder, Event, EventSet
+from distq.verify.promise import Promise
+from distq.verify.rotations import IDENTITY, Z_AXIS, Quaternion, Vector, multiply, pull_back
+from distq.verify.tape import Row
+
+#: Rounds at most.
+_ROUNDS = 60
+#: Guarded angles this close to pi [rad] are products of Paulis, equal ones within this are added up.
+_CLOSE = 1e-9
+#: An axis whose component along Z is smaller than this counts as perpendicular.
+_LEVEL = 1e-7
+_GATES = (Row.PARITY, Row.MCP)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What guards and bits of an event set mean.
+
+    Attributes:
+        booleans: the store of functions of the circuit's measurements.
+        guard: the function of a guard label.
+        atom: the measurement of the circuit that a bit is.
+        values: in one branch, the outcomes that are fixed.
+    """
+
+    booleans: Booleans
+    guard: Callable[[int], int]
+    atom: Callable[[int], int]
+    values: Mapping[int, int] = field(default_factory=dict)
+
+
+def normal_form(events: EventSet, labels: Labels, promise: Promise, *, signed: bool = True) -> EventSet:
+    """The normal form; guards of the result are functions (-1: always), its bits are measurements of the circuit.
+
+    Args:
+        events: as the `Builder` made them from a tape.
+        labels: what its guards and bits mean.
+        promise: which steps are allowed.
+        signed: whether an axis perpendicular to a known one keeps the direction of the leg that came first. Which
+            one it has is a matter of coordinates only; both choices are right if both sides make the same one.
+    """
+    current = _translated(events, labels)
+    signs = events.signs if signed else None
+    for number in range(_ROUNDS):
+        current, changed = _Round(current, labels, promise, signs, first=number == 0).run()
+        signs = None
+        if not changed and number:
+            break
+    if promise.outcomes_only:
+        current.events = _seen(current.events)
+    return current
+
+
+def _translated(events: EventSet, labels: Labels) -> EventSet:
+    """Guards become functions, bits atoms."""
+    result = []
+    for event in events.events:
+        guard = TRUE if event.guard < 0 else labels.guard(event.guard)
+        if guard == FALSE:
+            continue
+        extra = event.extra
+        if event.kind == Row.MEASURE:
+            extra = (labels.atom(extra[0]), extra[1])
+        result.append(event._replace(guard=-1 if guard == TRUE else guard, extra=extra))
+    return EventSet(result, events.axes, events.frames, events.strand_at, events.dropped, events.measured)
+
+
+#: A leg: (packet, sign) in the new events, or the function that says whether it is in the -1 state of its old axis.
+_Leg = tuple[int, int] | int
+
+
+class _Round:
+    """One rebuild of all events.
+
+    Args:
+        old: the events.
+        labels: for functions of outcomes.
+        promise: what may be assumed.
+        signs: directions of the legs that opened packets, or None.
+        first: whether coordinates still run through measurements and resets in `old`.
+    """
+
+    def __init__(
+        self, old: EventSet, labels: Labels, promise: Promise, signs: list[list[int]] | None, *, first: bool
+    ) -> None:
+        self.old, self.labels, self.signs, self.first = old, labels, signs, first
+        self.booleans = labels.booleans
+        count = len(old.frames)
+        self.builder = Builder(count)
+        self.builder.dropped = old.dropped
+        #: Whether the strand is in the -1 state of Z in its present coordinates; None: unknown.
+        self.known: list[int | None] = [FALSE if promise.start_zero else None] * count
+        #: The first unconditional measurement of every packet that has one, and those that are done.
+        self.measured: dict[int, int] = {}
+        self.done: set[int] = set()
+        #: For such packets, once measured: whether the strand was found in the -1 state of the packet's axis.
+        self.value: dict[int, int] = {}
+        for number, event in enumerate(old.events):
+            if event.kind == Row.MEASURE and event.guard < 0:
+                self.measured.setdefault(event.legs[0], number)
+
+    def run(self) -> tuple[EventSet, bool]:
+        """The new events, and whether they differ from the old ones."""
+        old, builder = self.old, self.builder
+        sums, self.changed = _sums(old.events, self.booleans)
+        for number, event in enumerate(old.events):
+            builder.origin = event.origin
+            if event.kind not in _GATES:
+                self._begin(event.legs)
+                if number not in self.done:
+                    (self._measure if event.kind == Row.MEASURE else self._reset)(event)
+                continue
+            parts = sums.pop((event.kind, event.legs, event.extra), None)
+            if parts is None:
+                continue  # added to an earlier one
+            self._begin(event.legs)
+            for guard, angle in parts:
+                self._gate(event, guard, angle)
+        self._split_paulis()
+        frames = [
+            _representative(multiply(frame, inner)) if known is not None else multiply(frame, inner)
+            for frame, inner, known in zip(old.frames, builder.frames, self.known)
+        ]
+        changed = self.changed or len(builder.events) != len(old.events)
+        changed = changed or any(len(a) != len(b) for a, b in zip(old.axes, builder.axes))
+        return EventSet(builder.events, builder.axes, frames, old.strand_at, builder.dropped, old.measured), changed
+
+    # Strands
+
+    def _axis(self, packet: int) -> tuple[int, Vector]:
+        """Strand and axis of an old packet in the present coordinates."""
+        strand = packet >> SHIFT
+        return strand, pull_back(self.builder.frames[strand], self.old.axes[strand][packet & MASK])
+
+    def _begin(self, packets: tuple[int, ...]) -> None:
+        """Carry out the measurements of packets that begin here."""
+        for packet in packets:
+            number = self.measured.get(packet, -1)
+            if number >= 0 and number not in self.done:
+                self.done.add(number)
+                event, origin = self.old.events[number], self.builder.origin
+                self.builder.origin = event.origin
+                self._measure(event)
+                self.builder.origin = origin
+
+    def _leg(self, packet: int) -> _Leg:
+        """A leg along the axis of an old packet."""
+        if packet in self.value:
+            return self.value[packet]
+        strand, (x, y, z) = self._axis(packet)
+        known = self.known[strand]
+        if known is not None:
+            if x * x + y * y < PARALLEL * PARALLEL:
+                return known if z > 0 else self.booleans.negate(known)
+            self._settle(packet)
+            strand, (x, y, z) = self._axis(packet)
+        return self.builder.leg(strand, (x, y, z))
+
+    def _settle(self, packet: int) -> None:
+        """Fix the coordinates of a strand that is known no longer: this axis comes into the half plane of X and Z."""
+        strand, (x, y, z) = self._axis(packet)
+        sign = 1
+        if abs(z) > _LEVEL:
+            sign = 1 if z > 0 else -1
+        elif self.signs is not None:
+            sign = self.signs[strand][packet & MASK]
+        half = math.atan2(sign * y, sign * x) / 2
+        turn = (math.cos(half), 0.0, 0.0, math.sin(half))
+        self.builder.frames[strand] = multiply(self.builder.frames[strand], turn)
+        self.builder.open[strand] = False
+        self.known[strand] = None
+
+    def _restart(self, packet: int, known: int, sign: int) -> None:
+        """Coordinates begin again; `known`: whether the strand is in the -1 state of sign * (axis of the packet)."""
+        strand = packet >> SHIFT
+        x, y, z = self.old.axes[strand][packet & MASK]
+        if self.first:
+            self.builder.frames[strand] = _towards((sign * x, sign * y, sign * z))
+        else:
+            self.builder.frames[strand] = IDENTITY
+        self.builder.open[strand] = False
+        self.known[strand] = known
+
+    # Events
+
+    def _measure(self, event: Event) -> None:
+        (packet,) = event.legs
+        atom, sign = event.extra
+        strand, axis = self._axis(packet)
+        leg = self._leg(packet)
+        # Legs are classical if the strand is known along the axis; the measurement is an event all the same.
+        place, turned = self.builder.leg(strand, axis) if isinstance(leg, int) else leg
+        self.builder.put(Row.MEASURE, (place,), 0.0, event.guard, (atom, sign * turned))
+        if event.guard < 0:
+            self.value[packet] = value = leg if isinstance(leg, int) else self._outcome(atom, sign)
+            self._restart(packet, value, 1)
+
+    def _outcome(self, atom: int, sign: int) -> int:
+        """Whether a measurement found the -1 state of the axis; outcome 0 stands for `sign` of it."""
+        value = self.labels.values.get(atom)
+        found = self.booleans.var(atom) if value is None else (TRUE if value else FALSE)
+        return found if sign > 0 else self.booleans.negate(found)
+
+    def _reset(self, event: Event) -> None:
+        (packet,) = event.legs
+        strand = packet >> SHIFT
+        sign = event.extra[0]
+        if event.guard < 0:
+            self._restart(packet, FALSE, sign)
+            self.builder.axes[strand].append(Z_AXIS)
+            self.builder.signs[strand].append(1)
+            place = strand << SHIFT | len(self.builder.axes[strand]) - 1
+            self.builder.put(Row.RESET, (place,), 0.0, -1, (1,))
+            return
+        leg = self._leg(packet)
+        self.builder.open[strand] = False
+        strand, axis = self._axis(packet)
+        place, turned = self.builder.leg(strand, axis)
+        self.builder.open[strand] = False
+        self.builder.put(Row.RESET, (place,), 0.0, event.guard, (sign * turned,))
+        if isinstance(leg, int):
+            # In the -1 state of this axis if reset to it, or as before.
+            value = self.booleans.ite(event.guard, FALSE if sign > 0 else TRUE, leg)
+            self.known[strand] = value if axis[2] > 0 else self.booleans.negate(value)
+
+    def _gate(self, event: Event, guard: int, angle: float) -> None:
+        b = self.booleans
+        legs: list[tuple[int, int]] = []
+        classical: list[int] = []
+        for packet, sign in zip(event.legs, event.extra or (1,) * len(event.legs)):
+            leg = self._leg(packet)
+            if isinstance(leg, int):
+                classical.append(leg if sign > 0 else b.negate(leg))
+            else:
+                legs.append((leg[0], leg[1] * sign))
+        self.changed = self.changed or bool(classical)
+        if event.kind == Row.MCP:
+            self._place(Row.MCP, legs, angle, b.conj(TRUE if guard < 0 else guard, b.all_of(classical)))
+            return
+        odd = FALSE
+        for function in classical:
+            odd = b.xor(odd, function)
+        if odd == TRUE:
+            angle, odd = -angle, FALSE
+        whole = TRUE if guard < 0 else guard
+        self._place(Row.PARITY, legs, angle, whole)
+        self._place(Row.PARITY, legs, -2 * angle, b.conj(whole, odd))
+
+    def _place(self, kind: int, legs: list[tuple[int, int]], angle: float, guard: int) -> None:
+        """A gate in its one form: without condition as it is when all outcomes are 0, and what differs from that."""
+        if not legs or guard == FALSE:
+            return
+        if guard == TRUE:
+            self.builder.place(kind, legs, angle, -1)
+        elif self.booleans.value(guard, {}):
+            self.changed = True
+            self.builder.place(kind, legs, angle, -1)
+            self.builder.place(kind, legs, -angle, self.booleans.negate(guard))
+        else:
+            self.builder.place(kind, legs, angle, guard)
+
+    def _split_paulis(self) -> None:
+        """A guarded parity rotation by pi is a product of guarded Paulis, one for each leg."""
+        result: list[Event] = []
+        for event in self.builder.events:
+            off = math.pi - abs(event.angle)
+            if event.kind == Row.PARITY and event.guard >= 0 and len(event.legs) > 1 and abs(off) < _CLOSE:
+                self.builder.dropped += abs(off)
+                result += [event._replace(legs=(leg,), angle=math.pi) for leg in event.legs]
+                self.changed = True
+            else:
+                result.append(event)
+        self.builder.events = result
+
+
+#: (kind, packets, signs) of gates that may be added up.
+_Place = tuple[int, tuple[int, ...], tuple[int, ...]]
+
+
+def _sums(events: list[Event], booleans: Booleans) -> tuple[dict[_Place, list[tuple[int, float]]], bool]:
+    """(guard, angle) of all gates in one place, added up, and whether that left fewer of them."""
+    sums: dict[_Place, dict[int, float]] = {}
+    count = 0
+    for event in events:
+        if event.kind in _GATES:
+            parts = sums.setdefault((event.kind, event.legs, event.extra), {})
+            parts[event.guard] = parts.get(event.guard, 0.0) + event.angle
+            count += 1
+    result = {place: _joined(list(parts.items()), booleans) for place, parts in sums.items()}
+    return result, sum(map(len, result.values())) < count
+
+
+def _joined(parts: list[tuple[int, float]], b: Booleans) -> list[tuple[int, float]]:
+    """Equal angles under conditions that exclude each other are one under either."""
+    result: list[tuple[int, float]] = []
+    for guard, angle in parts:
+        for k, (other, amount) in enumerate(result):
+            same = abs(math.remainder(angle - amount, math.tau)) < _CLOSE
+            if same and guard >= 0 and other >= 0 and b.conj(guard, other) == FALSE:
+                union = b.disj(guard, other)
+                result[k] = (-1 if union == TRUE else union, amount)
+                break
+        else:
+            result.append((guard, angle))
+    return result  # what became unconditional is added to its like in the next round
+
+
+def _towards(axis: Vector) -> Quaternion:
+    """A rotation that takes Z to this axis."""
+    x, y, z = axis
+    if z < -0.5:
+        # By way of -Z: X turns Z round, and the rest is small.
+        half = _shortest((x, -y, -z))
+        return multiply((0.0, 1.0, 0.0, 0.0), half)
+    return _shortest(axis)
+
+
+def _shortest(axis: Vector) -> Quaternion:
+    """The rotation from Z to an axis that is not near -Z, about the axis perpendicular to both."""
+    x, y, z = axis
+    w = 1 + z
+    norm = math.sqrt(w * w + x * x + y * y)
+    return (w / norm, -y / norm, x / norm, 0.0)
+
+
+def _representative(frame: Quaternion) -> Quaternion:
+    """The frame of a known strand up to rotations about Z that come before it."""
+    w, x, y, z = frame
+    if x * x + y * y < _CLOSE * _CLOSE:
+        return IDENTITY
+    if w * w + z * z < _CLOSE * _CLOSE:
+        return (0.0, 1.0, 0.0, 0.0)
+    # frame = Rz(a) Ry(b) Rz(c) has w - iz ~ e^{-i(a+c)/2} and y - ix ~ e^{i(a-c)/2}.
+    angle = -(math.atan2(-z, w) + math.atan2(-x, y))
+    return multiply(frame, (math.cos(angle / 2), 0.0, 0.0, -math.sin(angle / 2)))
+
+
+def _seen(events: list[Event]) -> list[Event]:
+    """Events without those that no classical bit depends on."""
+    last: dict[int, int] = {}
+    kept: list[Event] = []
+    for event in reversed(events):
+        strands = [leg >> SHIFT for leg in event.legs]
+        if event.kind == Row.RESET and event.guard < 0:
+            last.pop(strands[0], None)
+        elif event.kind in _GATES and all(last.get(s, leg) == leg for s, leg in zip(strands, event.legs)):
+            continue
+        else:
+            for strand, leg in zip(strands, event.legs):
+                last.setdefault(strand, leg)
+        kept.append(event)
+    return kept[::-1]
