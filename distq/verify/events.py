@@ -327,6 +327,8 @@ class Builder:
         if abs(angle) <= NEGLIGIBLE:
             self.dropped += abs(angle)
             return
+        if axis[0] * _UP[0] + axis[1] * _UP[1] + axis[2] * _UP[2] < 0:  # a rotation about Z is not one about -Z
+            axis, angle = (-axis[0], -axis[1], -axis[2]), -angle
         packet, sign = self.leg(strand, pull_back(self.frames[strand], axis))
         self._parity((packet,), sign * angle, guard)
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from distq.verify.booleans import FALSE, TRUE, Booleans
 from distq.verify.events import MASK, PARALLEL, SHIFT, Builder, Event, EventSet
 from distq.verify.promise import Promise
-from distq.verify.rotations import IDENTITY, Z_AXIS, Quaternion, Vector, multiply, pull_back
+from distq.verify.rotations import IDENTITY, Z_AXIS, Quaternion, Vector, about, multiply, pull_back
 from distq.verify.tape import Row
 
 #: Rounds at most.
@@ -80,6 +80,7 @@ def normal_form(events: EventSet, labels: Labels, promise: Promise, *, signed: b
             break
     if promise.outcomes_only:
         current.events = _seen(current.events)
+        current = _Round(current, labels, promise, None, first=False).run()[0]  # without the packets that are empty now
     return current
 
 
@@ -95,10 +96,6 @@ def _translated(events: EventSet, labels: Labels) -> EventSet:
             extra = (labels.atom(extra[0]), extra[1])
         result.append(event._replace(guard=-1 if guard == TRUE else guard, extra=extra))
     return EventSet(result, events.axes, events.frames, events.strand_at, events.dropped, events.measured)
-
-
-#: A leg: (packet, sign) in the new events, or the function that says whether it is in the -1 state of its old axis.
-_Leg = tuple[int, int] | int
 
 
 class _Round:
@@ -175,18 +172,21 @@ class _Round:
                 self._measure(event)
                 self.builder.origin = origin
 
-    def _leg(self, packet: int) -> _Leg:
-        """A leg along the axis of an old packet."""
+    def _classical(self, packet: int) -> int | None:
+        """Whether the strand is in the -1 state of an old packet's axis, if that is known."""
         if packet in self.value:
             return self.value[packet]
         strand, (x, y, z) = self._axis(packet)
         known = self.known[strand]
-        if known is not None:
-            if x * x + y * y < PARALLEL * PARALLEL:
-                return known if z > 0 else self.booleans.negate(known)
+        if known is None or x * x + y * y >= PARALLEL * PARALLEL:
+            return None
+        return self._signed(known, 1 if z > 0 else -1)
+
+    def _leg(self, packet: int) -> tuple[int, int]:
+        """Packet and sign of a leg that is not classical."""
+        if self.known[packet >> SHIFT] is not None:
             self._settle(packet)
-            strand, (x, y, z) = self._axis(packet)
-        return self.builder.leg(strand, (x, y, z))
+        return self.builder.leg(*self._axis(packet))
 
     def _settle(self, packet: int) -> None:
         """Fix the coordinates of a strand that is known no longer: this axis comes into the half plane of X and Z."""
@@ -218,20 +218,22 @@ class _Round:
     def _measure(self, event: Event) -> None:
         (packet,) = event.legs
         atom, sign = event.extra
-        strand, axis = self._axis(packet)
-        leg = self._leg(packet)
-        # Legs are classical if the strand is known along the axis; the measurement is an event all the same.
-        place, turned = self.builder.leg(strand, axis) if isinstance(leg, int) else leg
+        known = self._classical(packet)
+        # If the outcome is known, the measurement is an event all the same.
+        place, turned = self._leg(packet) if known is None else self.builder.leg(*self._axis(packet))
         self.builder.put(Row.MEASURE, (place,), 0.0, event.guard, (atom, sign * turned))
         if event.guard < 0:
-            self.value[packet] = value = leg if isinstance(leg, int) else self._outcome(atom, sign)
-            self._restart(packet, value, 1)
+            # Outcome 0 stands for the +1 state of sign * axis.
+            outcome = self._outcome(atom) if known is None else self._signed(known, sign)
+            self.value[packet] = self._signed(outcome, sign)
+            self._restart(packet, outcome, sign)
 
-    def _outcome(self, atom: int, sign: int) -> int:
-        """Whether a measurement found the -1 state of the axis; outcome 0 stands for `sign` of it."""
+    def _outcome(self, atom: int) -> int:
         value = self.labels.values.get(atom)
-        found = self.booleans.var(atom) if value is None else (TRUE if value else FALSE)
-        return found if sign > 0 else self.booleans.negate(found)
+        return self.booleans.var(atom) if value is None else (TRUE if value else FALSE)
+
+    def _signed(self, function: int, sign: int) -> int:
+        return function if sign > 0 else self.booleans.negate(function)
 
     def _reset(self, event: Event) -> None:
         (packet,) = event.legs
@@ -244,44 +246,59 @@ class _Round:
             place = strand << SHIFT | len(self.builder.axes[strand]) - 1
             self.builder.put(Row.RESET, (place,), 0.0, -1, (1,))
             return
-        leg = self._leg(packet)
-        self.builder.open[strand] = False
+        known = self._classical(packet)
+        if known is None and self.known[strand] is not None:
+            self._settle(packet)
         strand, axis = self._axis(packet)
+        self.builder.open[strand] = False
         place, turned = self.builder.leg(strand, axis)
         self.builder.open[strand] = False
         self.builder.put(Row.RESET, (place,), 0.0, event.guard, (sign * turned,))
-        if isinstance(leg, int):
+        if known is not None:
             # In the -1 state of this axis if reset to it, or as before.
-            value = self.booleans.ite(event.guard, FALSE if sign > 0 else TRUE, leg)
-            self.known[strand] = value if axis[2] > 0 else self.booleans.negate(value)
+            value = self.booleans.ite(event.guard, FALSE if sign > 0 else TRUE, known)
+            self.known[strand] = self._signed(value, 1 if axis[2] > 0 else -1)
 
     def _gate(self, event: Event, guard: int, angle: float) -> None:
         b = self.booleans
         legs: list[tuple[int, int]] = []
         classical: list[int] = []
         for packet, sign in zip(event.legs, event.extra or (1,) * len(event.legs)):
-            leg = self._leg(packet)
-            if isinstance(leg, int):
-                classical.append(leg if sign > 0 else b.negate(leg))
+            known = self._classical(packet)
+            if known is None:
+                legs.append((packet, sign))
             else:
-                legs.append((leg[0], leg[1] * sign))
+                classical.append(self._signed(known, sign))
         self.changed = self.changed or bool(classical)
+        whole = TRUE if guard < 0 else guard
         if event.kind == Row.MCP:
-            self._place(Row.MCP, legs, angle, b.conj(TRUE if guard < 0 else guard, b.all_of(classical)))
+            self._place(Row.MCP, legs, angle, b.conj(whole, b.all_of(classical)))
             return
         odd = FALSE
         for function in classical:
             odd = b.xor(odd, function)
         if odd == TRUE:
             angle, odd = -angle, FALSE
-        whole = TRUE if guard < 0 else guard
         self._place(Row.PARITY, legs, angle, whole)
         self._place(Row.PARITY, legs, -2 * angle, b.conj(whole, odd))
 
-    def _place(self, kind: int, legs: list[tuple[int, int]], angle: float, guard: int) -> None:
-        """A gate in its one form: without condition as it is when all outcomes are 0, and what differs from that."""
-        if not legs or guard == FALSE:
+    def _place(self, kind: int, old_legs: list[tuple[int, int]], angle: float, guard: int) -> None:
+        """A gate in its one form: without condition as it is when all outcomes are 0, and what differs from that.
+
+        Legs are packets of the old events, with signs.
+        """
+        if not old_legs or guard == FALSE:
             return
+        if guard == TRUE and len(old_legs) == 1:
+            # A rotation; it does not matter to it whether the strand is known.
+            ((packet, sign),) = old_legs
+            strand, axis = self._axis(packet)
+            self.builder.frames[strand] = multiply(self.builder.frames[strand], about(axis, sign * angle))
+            return
+        legs = []
+        for packet, sign in old_legs:
+            place, turned = self._leg(packet)
+            legs.append((place, sign * turned))
         if guard == TRUE:
             self.builder.place(kind, legs, angle, -1)
         elif self.booleans.value(guard, {}):

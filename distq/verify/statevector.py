@@ -196,7 +196,7 @@ class _Check:
             self.rng,
         )
         zero = all(bit < 0 for decision in self.program.clbits for _, bit in decision)
-        unitary = not self.source.has_measurement and zero
+        unitary = not self.source.has_measurement and zero and bool(self.source.outputs)
         limits = Limits(exact.qubits, exact.branches, exact.work, sample=unitary)
         places = [self.program.inputs[q] for q in present]
         there = [*references, *(self.program.outputs[q] for q in outputs)]
