@@ -44,6 +44,13 @@ _LEVEL = 1e-7
 _GATES = (Row.PARITY, Row.MCP)
 
 
+class ImpossibleError(Exception):
+    """The circuit has no such branch: a measurement of a known state would have the other outcome.
+
+    A program that is right in all branches that the circuit has cannot have others, as probabilities add up to one.
+    """
+
+
 @dataclass(frozen=True)
 class Labels:
     """What guards and bits of an event set mean.
@@ -53,12 +60,14 @@ class Labels:
         guard: the function of a guard label.
         atom: the measurement of the circuit that a bit is.
         values: in one branch, the outcomes that are fixed.
+        is_source: whether the events are those of the circuit, which says what branches there are.
     """
 
     booleans: Booleans
     guard: Callable[[int], int]
     atom: Callable[[int], int]
     values: Mapping[int, int] = field(default_factory=dict)
+    is_source: bool = False
 
 
 def normal_form(events: EventSet, labels: Labels, promise: Promise, *, signed: bool = True) -> EventSet:
@@ -72,15 +81,17 @@ def normal_form(events: EventSet, labels: Labels, promise: Promise, *, signed: b
             one it has is a matter of coordinates only; both choices are right if both sides make the same one.
     """
     current = _translated(events, labels)
+    outcomes: dict[int, int] = {}
     signs = events.signs if signed else None
     for number in range(_ROUNDS):
-        current, changed = _Round(current, labels, promise, signs, first=number == 0).run()
+        current, changed = _Round(current, labels, promise, outcomes, signs, first=number == 0).run()
         signs = None
         if not changed and number:
             break
     if promise.outcomes_only:
         current.events = _seen(current.events)
-        current = _Round(current, labels, promise, None, first=False).run()[0]  # without the packets that are empty now
+        # Once more, without the packets that are empty now.
+        current = _Round(current, labels, promise, outcomes, None, first=False).run()[0]
     return current
 
 
@@ -105,15 +116,26 @@ class _Round:
         old: the events.
         labels: for functions of outcomes.
         promise: what may be assumed.
+        outcomes: measurements that find what earlier ones decide, as functions of these; grows.
         signs: directions of the legs that opened packets, or None.
         first: whether coordinates still run through measurements and resets in `old`.
     """
 
     def __init__(
-        self, old: EventSet, labels: Labels, promise: Promise, signs: list[list[int]] | None, *, first: bool
+        self,
+        old: EventSet,
+        labels: Labels,
+        promise: Promise,
+        outcomes: dict[int, int],
+        signs: list[list[int]] | None,
+        *,
+        first: bool,
     ) -> None:
         self.old, self.labels, self.signs, self.first = old, labels, signs, first
+        self.outcomes = outcomes
         self.booleans = labels.booleans
+        if outcomes:
+            old.events = [e for e in map(self._decided, old.events) if e.guard != FALSE]
         count = len(old.frames)
         self.builder = Builder(count)
         self.builder.dropped = old.dropped
@@ -153,6 +175,13 @@ class _Round:
         changed = self.changed or len(builder.events) != len(old.events)
         changed = changed or any(len(a) != len(b) for a, b in zip(old.axes, builder.axes))
         return EventSet(builder.events, builder.axes, frames, old.strand_at, builder.dropped, old.measured), changed
+
+    def _decided(self, event: Event) -> Event:
+        """The event with a guard that asks for no outcome that earlier ones decide."""
+        if event.guard < 0:
+            return event
+        guard = self.booleans.substitute(event.guard, self.outcomes)
+        return event._replace(guard=-1 if guard == TRUE else guard)
 
     # Strands
 
@@ -225,6 +254,11 @@ class _Round:
         if event.guard < 0:
             # Outcome 0 stands for the +1 state of sign * axis.
             outcome = self._outcome(atom) if known is None else self._signed(known, sign)
+            if known is not None and atom not in self.outcomes:
+                self.outcomes[atom] = outcome
+                self.changed = True
+                if self.labels.is_source and self.labels.values.get(atom) == {TRUE: 0, FALSE: 1}.get(outcome, -1):
+                    raise ImpossibleError
             self.value[packet] = self._signed(outcome, sign)
             self._restart(packet, outcome, sign)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from distq.verify.blocks import ProgramIndex
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
 from distq.verify.events import Builder, EventSet, UnmatchedBlockError
-from distq.verify.meaning import Labels, normal_form
+from distq.verify.meaning import ImpossibleError, Labels, normal_form
 from distq.verify.outcome import Outcome
 from distq.verify.outputs import output_qubits
 from distq.verify.promise import STRONGEST, Promise
@@ -195,7 +196,7 @@ class _Check:
         if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
             return
         for signed in (True, False):
-            source = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes)
+            source = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes, is_source=True)
             program = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
             yield (
                 _Sides(
@@ -289,7 +290,8 @@ class _Check:
             theirs_hold = {g: value(f, assignment) for g, f in theirs.items()}
             with_matcher = self.has_blocks or self.has_wide
             sides = self._build(with_matcher, ours_hold.__getitem__, theirs_hold.__getitem__)
-            error = max(error, self._compare(sides, atoms, assignment))
+            with suppress(ImpossibleError):
+                error = max(error, self._compare(sides, atoms, assignment))
             events, count = max(events, len(sides.source.events)), count + 1
         return {"events": events, "angle_error": error, "branches": count, "branches_sampled": sampled}
 
