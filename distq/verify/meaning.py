@@ -26,7 +26,7 @@ Steps make room for each other, and for adding up and cancelling of events, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from distq.verify.booleans import FALSE, TRUE, Booleans
@@ -70,29 +70,51 @@ class Labels:
     is_source: bool = False
 
 
-def normal_form(events: EventSet, labels: Labels, promise: Promise, *, signed: bool = True) -> EventSet:
-    """The normal form; guards of the result are functions (-1: always), its bits are measurements of the circuit.
+@dataclass(frozen=True)
+class Normal:
+    """A normal form.
+
+    Attributes:
+        events: guards are functions (-1: always), bits are measurements of the circuit.
+        free: packets (of the events it was made from) whose axes were perpendicular to what was known of their strand, so
+            that they could as well have been turned round.
+    """
+
+    events: EventSet
+    free: frozenset[int]
+
+
+def normal_form(events: EventSet, labels: Labels, promise: Promise, turned: Collection[int] = ()) -> Normal:
+    """The normal form of a tape's events.
 
     Args:
         events: as the `Builder` made them from a tape.
         labels: what its guards and bits mean.
         promise: which steps are allowed.
-        signed: whether an axis perpendicular to a known one keeps the direction of the leg that came first. Which
-            one it has is a matter of coordinates only; both choices are right if both sides make the same one.
+        turned: free packets that are turned round. All others keep the direction of the leg that came first. This is a
+            matter of coordinates: every choice is right.
     """
     current = _translated(events, labels)
     outcomes: dict[int, int] = {}
-    signs = events.signs if signed else None
-    for number in range(_ROUNDS):
-        current, changed = _Round(current, labels, promise, outcomes, signs, first=number == 0).run()
-        signs = None
-        if not changed and number:
+    first = _Round(current, labels, promise, outcomes, _directions(events, turned))
+    current, _ = first.run()
+    for _ in range(_ROUNDS):
+        current, changed = _Round(current, labels, promise, outcomes, None).run()
+        if not changed:
             break
     if promise.outcomes_only:
         current.events = _seen(current.events)
         # Once more, without the packets that are empty now.
-        current = _Round(current, labels, promise, outcomes, None, first=False).run()[0]
-    return current
+        current = _Round(current, labels, promise, outcomes, None).run()[0]
+    return Normal(current, frozenset(first.free))
+
+
+def _directions(events: EventSet, turned: Collection[int]) -> list[list[int]]:
+    """For every packet whether its first leg, or the opposite of it, points along its axis (1) or not (-1)."""
+    return [
+        [-sign if strand << SHIFT | position in turned else sign for position, sign in enumerate(signs)]
+        for strand, signs in enumerate(events.signs)
+    ]
 
 
 def _translated(events: EventSet, labels: Labels) -> EventSet:
@@ -117,8 +139,8 @@ class _Round:
         labels: for functions of outcomes.
         promise: what may be assumed.
         outcomes: measurements that find what earlier ones decide, as functions of these; grows.
-        signs: directions of the legs that opened packets, or None.
-        first: whether coordinates still run through measurements and resets in `old`.
+        signs: directions for packets whose axes are perpendicular to known ones, if coordinates still run through
+            measurements and resets in `old`; None after the first round.
     """
 
     def __init__(
@@ -128,10 +150,9 @@ class _Round:
         promise: Promise,
         outcomes: dict[int, int],
         signs: list[list[int]] | None,
-        *,
-        first: bool,
     ) -> None:
-        self.old, self.labels, self.signs, self.first = old, labels, signs, first
+        self.old, self.labels, self.signs = old, labels, signs
+        self.free: set[int] = set()
         self.outcomes = outcomes
         self.booleans = labels.booleans
         if outcomes:
@@ -225,6 +246,7 @@ class _Round:
             sign = 1 if z > 0 else -1
         elif self.signs is not None:
             sign = self.signs[strand][packet & MASK]
+            self.free.add(packet)
         half = math.atan2(sign * y, sign * x) / 2
         turn = (math.cos(half), 0.0, 0.0, math.sin(half))
         self.builder.frames[strand] = multiply(self.builder.frames[strand], turn)
@@ -235,7 +257,7 @@ class _Round:
         """Coordinates begin again; `known`: whether the strand is in the -1 state of sign * (axis of the packet)."""
         strand = packet >> SHIFT
         x, y, z = self.old.axes[strand][packet & MASK]
-        if self.first:
+        if self.signs is not None:
             self.builder.frames[strand] = _towards((sign * x, sign * y, sign * z))
         else:
             self.builder.frames[strand] = IDENTITY

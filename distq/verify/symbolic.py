@@ -14,8 +14,10 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from distq.verify.alignment import aligned
 from distq.verify.atoms import AtomError, Atoms
 from distq.verify.blocks import ProgramIndex
 from distq.verify.booleans import FALSE, Booleans
@@ -195,16 +197,13 @@ class _Check:
         yield _Sides(simplify(sides.source), simplify(sides.program)), self._comparison(atoms)
         if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
             return
-        for signed in (True, False):
-            source = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes, is_source=True)
-            program = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
-            yield (
-                _Sides(
-                    normal_form(sides.source, source, self.promise, signed=signed),
-                    normal_form(sides.program, program, self.promise, signed=signed),
-                ),
-                Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom),
-            )
+        labels = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes, is_source=True)
+        source = partial(normal_form, sides.source, labels, self.promise)
+        labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
+        program = normal_form(sides.program, labels, self.promise).events
+        kept = [sides.source.strand_at[q] for q in self.outputs]
+        for form in aligned(source, program, kept):
+            yield _Sides(form, program), Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom)
 
     def _has_reset(self) -> bool:
         return any(row[0] == Row.RESET for row in self.source.tape.rows)
