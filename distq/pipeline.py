@@ -25,6 +25,8 @@ Homes = Mapping[int, str | int]
 
 EFFORTS = ("fast", "default", "best")
 STARTS = ("any", "zero")
+#: Rewrites that can be switched off; the last two need a promise to do anything.
+REWRITES = ("measured", "reset", "known-inputs", "outcomes-only")
 VERIFY_METHODS = ("none", "symbolic", "statevector", "stabilizer", "auto")
 
 
@@ -57,7 +59,7 @@ def compile(
         pins: qubits that stay in a module all the time.
         start: "any": the program does to every input state what the circuit does; "zero": to qubits that start in |0>.
         outcomes_only: preserve only the joint distribution of the classical bits, not the state that is left.
-        without: rewrites that are switched off, by name (`distq.rewrite.meaning.NAMES`).
+        without: rewrites that are switched off, by name (`REWRITES`).
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         progress: is called with the name of each stage as it begins.
 
@@ -72,7 +74,7 @@ def compile(
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
     from distq.program.compiled import CompiledProgram
-    from distq.rewrite.meaning import NAMES, rewrite_meaning
+    from distq.rewrite.meaning import rewrite_meaning
     from distq.rewrite.merge import merge_one_qubit
     from distq.schedule.asap import asap
 
@@ -80,7 +82,7 @@ def compile(
     _one_of("verify", verify, VERIFY_METHODS)
     _one_of("start", start, STARTS)
     for name in without:
-        _one_of("without", name, NAMES)
+        _one_of("without", name, REWRITES)
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
@@ -109,6 +111,8 @@ def compile(
         **count_plan(plan),
         "effort": effort,
         "partitioner": plan.placement.partitioner,
+        "start": start,
+        "outcomes_only": outcomes_only,
         "seed": seed,
         "reproducible": True,
         "seconds": clock.seconds,

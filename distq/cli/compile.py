@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from distq.cli.common import DistqCommand, print_json, progress
-from distq.pipeline import EFFORTS, VERIFY_METHODS
+from distq.pipeline import EFFORTS, REWRITES, STARTS, VERIFY_METHODS
 
 
 @click.command("compile", cls=DistqCommand, short_help="Compile a circuit for a network and verify the program.")
@@ -49,6 +49,20 @@ from distq.pipeline import EFFORTS, VERIFY_METHODS
     help="Keep a qubit in a module all the time; may be repeated.",
 )
 @click.option(
+    "--start",
+    type=click.Choice(STARTS),
+    default="any",
+    show_default=True,
+    help="Promise that all qubits start in |0> (zero).",
+)
+@click.option("--outcomes-only", is_flag=True, help="Preserve measured outcomes only, not the state that is left.")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(REWRITES),
+    help="Switch a rewrite off; may be repeated.",
+)
+@click.option(
     "--verify",
     "check",
     type=click.Choice(VERIFY_METHODS),
@@ -72,6 +86,9 @@ def command(
     initial_homes: str | None,
     final_homes: str | None,
     pinned: tuple[str, ...],
+    start: str,
+    outcomes_only: bool,
+    without: tuple[str, ...],
     check: str,
     as_json: bool,
     force: bool,
@@ -109,6 +126,9 @@ def command(
             initial_homes=homes("--initial-homes", initial_homes, ("free",), source, target),
             final_homes=homes("--final-homes", final_homes, ("free", "same"), source, target),
             pins=pins("--pin", pinned, source, target) or None,
+            start=start,
+            outcomes_only=outcomes_only,
+            without=without,
             verify=check,
             progress=show,
         )

@@ -20,8 +20,16 @@ from distq.cli.common import VERIFY_METHODS, DistqCommand, print_json, progress
 @click.argument("circuit", type=click.Path(path_type=str), metavar="CIRCUIT")
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--method", type=click.Choice(VERIFY_METHODS), default="auto", show_default=True, help="How to verify.")
+@click.option(
+    "--start",
+    type=click.Choice(("any", "zero")),
+    default="any",
+    show_default=True,
+    help="Verify for any input state, or for qubits that start in |0> only.",
+)
+@click.option("--outcomes-only", is_flag=True, help="Verify measured outcomes only, not the state that is left.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as one JSON object.")
-def command(circuit: str, directory: Path, method: str, as_json: bool) -> None:
+def command(circuit: str, directory: Path, method: str, start: str, outcomes_only: bool, as_json: bool) -> None:
     """Verify that the program in DIR computes CIRCUIT, whatever the input state.
 
     CIRCUIT is the source (OpenQASM 2 or 3, QPY, or - for standard input), DIR what `distq compile` wrote.
@@ -33,7 +41,7 @@ def command(circuit: str, directory: Path, method: str, as_json: bool) -> None:
     with progress(as_json) as show:
         if show:
             show("verifying")
-        result = verify_program(circuit, directory, method=method)
+        result = verify_program(circuit, directory, method=method, start=start, outcomes_only=outcomes_only)
     if as_json:
         print_json(result.to_dict())
     elif result.ok:

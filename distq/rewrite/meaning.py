@@ -1,4 +1,4 @@
-"""The rewrites that use what a circuit means, under their names and in their order."""
+"""The rewrites that use what a circuit means, in their order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from distq.network.model import Network
 from distq.rewrite.known import known_inputs
 from distq.rewrite.measured import measured_packets
 from distq.rewrite.unseen import outcomes_only as leave_out_unseen
-
-#: The last two need a promise as well.
-NAMES = ("measured", "reset", "known-inputs", "outcomes-only")
 
 
 def rewrite_meaning(
@@ -29,7 +26,7 @@ def rewrite_meaning(
         network: where it will run.
         start: "zero" promises that every qubit starts in |0>; "any": nothing.
         outcomes_only: whether no more than the joint distribution of the classical bits matters.
-        without: names of rewrites that are switched off.
+        without: names of rewrites that are switched off (measured, reset, known-inputs, outcomes-only).
     """
     widest = widest_left(circuit, network)
     zero = start == "zero" and "known-inputs" not in without

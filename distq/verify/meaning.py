@@ -76,8 +76,8 @@ class Normal:
 
     Attributes:
         events: guards are functions (-1: always), bits are measurements of the circuit.
-        free: packets (of the events it was made from) whose axes were perpendicular to what was known of their strand, so
-            that they could as well have been turned round.
+        free: packets (of the events it was made from) whose axes were perpendicular to what was known of their strand,
+            so that they could as well have been turned round.
     """
 
     events: EventSet
