@@ -95,6 +95,7 @@ def compile(
     plan = make_plan(
         merged,
         network,
+        raw=logical,
         effort=effort,
         seed=seed,
         partitioner=partitioner,
@@ -130,6 +131,7 @@ def make_plan(
     circuit: LogicalCircuit,
     network: Network,
     *,
+    raw: LogicalCircuit | None = None,
     effort: str = "default",
     seed: int = 0,
     partitioner: str = "auto",
@@ -140,7 +142,8 @@ def make_plan(
 ) -> Plan:
     """Partition a normalised circuit and put gates, copies and moves in order.
 
-    Gates on three or more qubits that no module could serve with its communication qubits are expanded first.
+    Gates on three or more qubits that no module could serve with its communication qubits are expanded first: in `raw`,
+    if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses.
     """
     from distq.network.feasible import usable_modules
     from distq.partition.cost import cost
@@ -149,7 +152,6 @@ def make_plan(
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, place
     from distq.partition.serve import modest, unservable
-    from distq.rewrite.expand import expand_gates
 
     clock = clock or _Clock(None)
     options: dict[str, Any] = {
@@ -167,7 +169,8 @@ def make_plan(
         rows = unservable(circuit, graph, network, placement)
         if not len(rows):
             break
-        circuit = expand_gates(circuit, rows)
+        with clock("normalise"):
+            raw, circuit = _expanded(circuit, rows, raw)
     with clock("partition"):
         # Which of these is cheapest when communication qubits are few, only their order can tell.
         candidates = [placement]
@@ -181,6 +184,23 @@ def make_plan(
             with suppress(InfeasibleError):  # homes that change may leave a wide gate without a module to serve it
                 plans.append(order(circuit, graph, network, candidate))
         return min(plans, key=lambda plan: cost(plan, network))
+
+
+def _expanded(
+    circuit: LogicalCircuit, rows: list[int], raw: LogicalCircuit | None
+) -> tuple[LogicalCircuit | None, LogicalCircuit]:
+    """The raw and the merged circuit with these rows of the merged one expanded."""
+    import numpy as np
+
+    from distq.rewrite.expand import expand_gates
+    from distq.rewrite.merge import merge_one_qubit
+
+    if raw is None:
+        return None, expand_gates(circuit, rows)
+    # Merging keeps the order of all gates on several qubits.
+    number = np.searchsorted(np.flatnonzero(circuit.arity > 1), rows)
+    raw = expand_gates(raw, np.flatnonzero(raw.arity > 1)[number].tolist())
+    return raw, merge_one_qubit(raw)
 
 
 def count_plan(plan: Plan) -> dict[str, Any]:
@@ -217,10 +237,11 @@ def _count_remote_gates(plan: Plan) -> int:
 
 def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
     from distq.program.order import canonical
+    from distq.program.witnesses import with_witnesses
     from distq.protocols.lower import lower
 
     with clock("lower"):
-        return canonical(lower(plan))
+        return with_witnesses(canonical(lower(plan)), plan.circuit)
 
 
 def _verify(

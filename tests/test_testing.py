@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 import distq
 from distq.errors import InputError, MissingExtraError, UsageError
@@ -57,6 +58,9 @@ def rich_program() -> DistributedProgram:
         circuit.rx(0.2, a)
         circuit.x(b)
         circuit.cp(0.3 + b, a, b)
+    theta, phi = Parameter("theta"), Parameter("phi")
+    circuit.ry(theta.sin() + phi, 1)
+    circuit.cp(theta**7, 0, 2)
     circuit.measure(0, 0)
     circuit.measure(1, 1)
     with circuit.if_test((0, 1)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -21,6 +21,7 @@ from distq.circuit.logical import LogicalCircuit, Register
 from distq.circuit.operations import UnknownOperationError, add_operation, definition_of
 from distq.circuit.rows import Rows
 from distq.circuit.standard import HANDLERS
+from distq.circuit.witnesses import OWN_WAY, Origins, Path, is_understood
 from distq.errors import InputError
 from distq.ops import NUM_PARAMS, Conjunction, DecisionList, Op
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 MAX_ROWS = 50_000_000
 
 _MEASURE, _RESET = int(Op.MEASURE), int(Op.RESET)
-_DROPPED = {"barrier", "delay"}
+#: Handlers of gates that need no witness, and of those among them that need none inside a conditional.
+_FREE = {name: handler for name, handler in HANDLERS.items() if name not in OWN_WAY}
+_GUARDED = {name: handler for name, handler in _FREE.items() if name != "swap"}
 
 
 def from_qiskit(circuit: QuantumCircuit) -> LogicalCircuit:
@@ -59,6 +62,8 @@ class _Scope:
     qubit: dict[Any, int]
     clbit: dict[Any, int]
     inside: str = ""
+    path: Path = ()
+    first: int = 0
 
 
 class Walker(Rows):
@@ -77,6 +82,7 @@ class Walker(Rows):
         self.measured: list[tuple[int, int]] = []
         self.bit_clbit: list[int] = []
         self.values: list[DecisionList] = [(((), -1),)] * circuit.num_clbits
+        self.origins = Origins()
         self._qubit_names = _names(circuit.qubits, circuit.qregs, "qubit")
 
     # -- the walk ------------------------------------------------------------------------------------------------
@@ -92,8 +98,12 @@ class Walker(Rows):
         self._refuse_variables(circuit, scope)
         if not self.guard:
             self.phase = self.phase + circuit.global_phase
-        wire, where, handlers = self.wire, scope.qubit, HANDLERS
+        wire, where, handlers = self.wire, scope.qubit, _GUARDED if self.guard else _FREE
+        origins, code = self.origins, self.code
+        origins.enter(scope.path, scope.first)
+        mark_origin, stretches = origins.marks.append, len(origins.segments)
         for index, instruction in enumerate(circuit.data):
+            mark_origin(len(code))
             if instruction.is_standard_gate():
                 handler = handlers.get(instruction.name)
                 if handler is not None:
@@ -106,6 +116,9 @@ class Walker(Rows):
                         handler(self, qubits, instruction.params)
                     continue
             self._other(index, instruction, scope)
+            if len(origins.segments) > stretches:
+                origins.enter(scope.path, index + 1)
+                stretches = len(origins.segments)
 
     def _other(self, index: int, instruction: Any, scope: _Scope) -> None:
         from qiskit.circuit import Barrier, Delay, Measure, Reset
@@ -127,12 +140,16 @@ class Walker(Rows):
 
     def _unitary_or_definition(self, operation: Any, instruction: Any, scope: _Scope, place: _Place) -> None:
         positions = place.positions
-        mark = self._mark()
+        mark, wires = self._mark(), [self.wire[p] for p in place.positions]
+        handler = HANDLERS.get(operation.name) if instruction.is_standard_gate() else None
         try:
-            done = add_operation(self, operation, [self.wire[p] for p in positions])
+            if handler is not None:
+                handler(self, wires, instruction.params)
+            done = handler is not None or add_operation(self, operation, wires)
         except UnknownOperationError as error:
             place.refuse(str(error))
         if done:
+            self._note_rows(operation, mark, wires, [self.wire[p] for p in positions])
             self._apply_guard(mark)
             return
         definition = definition_of(operation)
@@ -144,8 +161,23 @@ class Walker(Rows):
             dict(zip(definition.qubits, positions)),
             dict(zip(definition.clbits, (scope.clbit[c] for c in instruction.clbits))),
             f", in the definition of {place}",
+            (*scope.path, place.index),
         )
+        if len(definition.data) == 1 and definition.data[0].name == "unitary":
+            # A matrix and nothing else: the instruction itself is the place to name.
+            inner = replace(inner, path=scope.path, first=place.index)
+            self.origins.repeats = True
         self.walk(definition, inner)
+
+    def _note_rows(
+        self, operation: Any, mark: tuple[int, int, int], before: Sequence[int], after: Sequence[int]
+    ) -> None:
+        """Keep the rows since `mark` as a witness, if others would not come to them from the operation."""
+        code = self.code[mark[0] :]
+        if before != after or Op.MCP in code or Op.PARITY in code:
+            rows = self.tail(*mark)
+            if not is_understood(operation, rows):
+                self.origins.witness(mark[0], len(self.code), rows, before, after)
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
@@ -201,7 +233,7 @@ class Walker(Rows):
             self._for_loop(operation, instruction, scope, place)
         elif isinstance(operation, BoxOp):
             block = operation.blocks[0]
-            self.walk(block, self._inner(block, instruction, scope, place))
+            self.walk(block, self._inner(block, instruction, scope, place, 0))
         elif isinstance(operation, Store):
             place.refuse("assigns a stored classical variable: only measured bits can be used in conditions")
         elif isinstance(operation, ControlFlowOp) or operation.name in ("break_loop", "continue_loop"):
@@ -213,14 +245,16 @@ class Walker(Rows):
             return False
         return True
 
-    def _inner(self, block: QuantumCircuit, instruction: Any, scope: _Scope, place: _Place, note: str = "") -> _Scope:
+    def _inner(
+        self, block: QuantumCircuit, instruction: Any, scope: _Scope, place: _Place, number: int, note: str = ""
+    ) -> _Scope:
         # Conditions in the block may name registers whose bits are those of the enclosing scope.
         clbits = scope.clbit
         own = [(b, scope.clbit[c]) for b, c in zip(block.clbits, instruction.clbits)]
         if any(clbits.get(b) != c for b, c in own):
             clbits = {**clbits, **dict(own)}
         qubits = dict(zip(block.qubits, place.positions))
-        return _Scope(qubits, clbits, f", inside {place}{note}")
+        return _Scope(qubits, clbits, f", inside {place}{note}", (*scope.path, place.index, number))
 
     def _if_else(self, operation: Any, instruction: Any, scope: _Scope, place: _Place) -> None:
         diagrams = Diagrams()
@@ -248,8 +282,9 @@ class Walker(Rows):
                 "in one condition"
             )
         outer, outer_swaps, outer_phase = self.guard, self.free_swaps, self.phase
-        for conjunctions, block, note in cases:
-            inner = self._inner(block, instruction, scope, place, note)
+        for number, (conjunctions, block, note) in enumerate(cases):
+            inner = self._inner(block, instruction, scope, place, number, note)
+            self.origins.repeats |= len(conjunctions) > 1
             for conjunction in conjunctions:
                 self.guard = tuple(sorted({*outer, *conjunction}))
                 self.free_swaps = outer_swaps and not self.guard
@@ -269,7 +304,7 @@ class Walker(Rows):
             if parameter is not None and parameter in body.parameters:
                 bound = body.assign_parameters({parameter: value})
             note = f" (iteration {count})"
-            self.walk(bound, self._inner(bound, instruction, scope, place, note))
+            self.walk(bound, self._inner(bound, instruction, scope, place, count, note))
             if len(self.code) > MAX_ROWS or (count > MAX_ROWS):
                 place.refuse(f"unrolls to more than {MAX_ROWS} operations: use fewer repetitions")
 
@@ -304,6 +339,7 @@ class Walker(Rows):
         if self.measured:
             pairs = np.array(self.measured, np.int64)
             bit[pairs[:, 0]] = pairs[:, 1]
+        origin, paths, rewrites = self.origins.columns(len(code))
         return LogicalCircuit(
             num_qubits=circuit.num_qubits,
             code=code,
@@ -325,6 +361,9 @@ class Walker(Rows):
             # Names that Qiskit numbers by itself depend on what ran before.
             name=re.sub(r"^circuit-\d+(-\d+)?$", "circuit", circuit.name),
             blocks=((0, len(code), 1),),
+            origin=origin,
+            paths=paths,
+            rewrites=rewrites,
         )
 
     def _refuse_not_finite(self) -> NoReturn:

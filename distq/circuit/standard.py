@@ -196,7 +196,8 @@ def _rcccx(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
 
 
 def _cswap(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
-    control_rows(r, q[:-2], swap_rows(q[-2], q[-1]), 0.0)
+    # In the direction of Qiskit's definition: whoever reads that comes to the same rows.
+    control_rows(r, q[:-2], swap_rows(q[-1], q[-2]), 0.0)
 
 
 def swap_rows(a: int, b: int) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.ops import NUM_ONE_QUBIT, Op
-from distq.program.expressions import ExpressionWriter, parameter_names
+from distq.program.expressions import ExpressionWriter, derived_identifier, is_plain, parameter_names
 from distq.program.order import declared_sizes
 from distq.program.types import COMM, MEASURED, DistributedProgram
 
@@ -19,6 +20,8 @@ from distq.program.types import COMM, MEASURED, DistributedProgram
 GATE_NAMES = ("h", "x", "y", "z", "s", "sdg", "t", "tdg", "sx", "sxdg", "p", "rx", "ry", "rz", "U")
 EPR_DEFINITION = "gate epr(pair) a { }"
 SXDG_DEFINITION = "gate sxdg a { s a; h a; s a; }"
+#: The angle of a cz.
+_PI = repr(math.pi)
 RZZ_DEFINITION = "gate rzz(t) a, b { cx a, b; rz(t) b; cx a, b; }"
 
 
@@ -37,6 +40,7 @@ class ModuleText:
         text: the whole file.
         rows: the program row of each statement, in file order (annotations belong to the statement after them).
         data, comm, measured, received: declared sizes of the registers d, c, m and r.
+        derived: (identifier, formula) of the derived inputs that the module declares.
     """
 
     text: str
@@ -45,12 +49,33 @@ class ModuleText:
     comm: int
     measured: int
     received: int
+    derived: tuple[tuple[str, str], ...] = ()
 
 
 def expression_writer(program: DistributedProgram) -> tuple[tuple[str, ...], ExpressionWriter]:
     """The sorted names of all unbound parameters of a program, and the writer of its expressions."""
-    names = parameter_names((*program.expressions, program.global_phase))
+    used = parameter_names((*program.expressions, program.global_phase))
+    names = tuple(sorted({*used, *program.block_parameters}))
     return names, ExpressionWriter(names)
+
+
+def gate_text(op: int, angles: Sequence[str], size: int, operands: str) -> str:
+    """The statement of a gate.
+
+    Args:
+        op: code of a one-qubit gate, MCP or PARITY.
+        angles: its parameters as they are written.
+        size: number of its qubits.
+        operands: their names.
+    """
+    if op < NUM_ONE_QUBIT:
+        return f"{GATE_NAMES[op]}({', '.join(angles)}) {operands};" if angles else f"{GATE_NAMES[op]} {operands};"
+    angle = angles[0]
+    if op == Op.PARITY:
+        return f"{'rzz' if size == 2 else f'parity{size}'}({angle}) {operands};"
+    if size > 2:
+        return f"ctrl({size - 1}) @ p({angle}) {operands};"
+    return f"cz {operands};" if angle == _PI else f"cp({angle}) {operands};"
 
 
 def emit_modules(program: DistributedProgram) -> list[ModuleText]:
@@ -70,7 +95,8 @@ def emit_modules(program: DistributedProgram) -> list[ModuleText]:
         sizes = (int(data[m]), int(comm[m]), int(measured[m]), int(received[m]))
         lines = _header(m, program.network.modules[m].name, body.defined[m], sorted(body.inputs[m]), sizes)
         text = "\n".join((*lines, *body.lines[m])) + "\n"
-        result.append(ModuleText(text, np.array(body.rows[m], np.int64), *sizes))
+        derived = tuple((i, body.derived[i]) for i in body.derived if i in body.inputs[m])
+        result.append(ModuleText(text, np.array(body.rows[m], np.int64), *sizes, derived))
     return result
 
 
@@ -112,10 +138,10 @@ class _Body:
         self.guards = [self._guard(g) for g in program.guards]
         self.texts: list[str] = []
         self.names_of: list[set[str]] = []
+        #: Formulas of derived inputs, by identifier.
+        self.derived: dict[str, str] = {}
         if program.expressions:
-            _, writer = expression_writer(program)
-            self.texts = [writer.text(e) for e in program.expressions]
-            self.names_of = [writer.names_in(t) for t in self.texts]
+            self._write_expressions()
         #: Number of the message that fills each received bit.
         self.message = [-1] * program.num_bits
         send = np.flatnonzero(program.code == Op.SEND)
@@ -135,6 +161,20 @@ class _Body:
         head = "".join(f"if ({'' if value else '!'}{self.bit_name[bit]}) {{ " for bit, value in conjunction)
         kinds = self.program.bit_kind
         return head, " }" * len(conjunction), tuple(b for b, _ in conjunction if kinds[b] != MEASURED)
+
+    def _write_expressions(self) -> None:
+        """The text of every expression, and the inputs that it needs."""
+        _, writer = expression_writer(self.program)
+        for expression in self.program.expressions:
+            text = writer.text(expression)
+            inputs = writer.names_in(text)
+            if not is_plain(text):
+                # The expressions of a canonical program are different texts: one derived input for each.
+                ident = derived_identifier(len(self.derived))
+                self.derived[ident] = text
+                text, inputs = ident, {ident}
+            self.texts.append(text)
+            self.names_of.append(inputs)
 
     def write(self) -> None:
         program, names, lines_of, rows_of = self.program, self.qubit_name, self.lines, self.rows
@@ -189,23 +229,17 @@ class _Body:
             return f"{self.bit_name[self.bit[row]]} = measure {operands};"
         if op < NUM_ONE_QUBIT:
             count = 3 if op == Op.U else 1
-            angles = ", ".join([self._angle(module, at + i) for i in range(count)])
-            return f"{GATE_NAMES[op]}({angles}) {operands};"
+            return gate_text(op, [self._angle(module, at + i) for i in range(count)], 1, operands)
         if op == Op.CX:
             if self.exchange[row] >= 0:
                 self.lines[module].append(f"@distq.exchange {self.exchange[row]}")
             return f"cx {operands};"
         if op == Op.SWAP:
             return f"swap {operands};"
-        angle = self._angle(module, at)
         size = len(qubits)
-        if op == Op.MCP:
-            if size > 2:
-                return f"ctrl({size - 1}) @ p({angle}) {operands};"
-            is_cz = self.param_expr[at] < 0 and self.params[at] == math.pi
-            return f"cz {operands};" if is_cz else f"cp({angle}) {operands};"
-        self.defined[module].add(RZZ_DEFINITION if size == 2 else parity_definition(size))
-        return f"{'rzz' if size == 2 else f'parity{size}'}({angle}) {operands};"
+        if op == Op.PARITY:
+            self.defined[module].add(RZZ_DEFINITION if size == 2 else parity_definition(size))
+        return gate_text(op, [self._angle(module, at)], size, operands)
 
     def _angle(self, module: int, at: int) -> str:
         expression = self.param_expr[at]

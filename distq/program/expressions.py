@@ -1,4 +1,8 @@
-"""Symbolic angles as text: OpenQASM 3 expressions of `input float` identifiers, and back to Qiskit's expressions."""
+"""Symbolic angles as text: OpenQASM 3 expressions of `input float` identifiers, and back to Qiskit's expressions.
+
+Module files hold plain expressions only, which every importer of OpenQASM 3 understands (`is_plain`). Any other becomes
+a derived input: the file declares `input float _e<i>;`, and the manifest has its formula.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +28,13 @@ _WORDS = """
     del global nonlocal pass yield
 """
 _RESERVED = frozenset(_WORDS.split())
-_GENERATED = re.compile(r"_p\d+|parity\d+")
+_GENERATED = re.compile(r"_[pe]\d+|parity\d+")
 #: Categories of characters that OpenQASM 3 allows in an identifier beside ASCII letters, digits and `_`.
 _LETTERS = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Nl"))
 #: Powers up to this are written as products, which every OpenQASM 3 importer understands.
 _LARGEST_PRODUCT = 4
+#: Operations inside each other in a plain expression: importers call themselves once or more for each.
+_DEEPEST = 30
 #: Functions by the names that Qiskit prints, with their OpenQASM 3 names.
 _WRITTEN = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 #: What a function in a file does to a ParameterExpression: the name of the method.
@@ -92,6 +98,41 @@ def _usable(name: str) -> bool:
     return all((c.isascii() and (c.isalnum() or c == "_")) or unicodedata.category(c) in _LETTERS for c in name)
 
 
+def derived_identifier(number: int) -> str:
+    """The identifier of a derived input by its position in the manifest's list."""
+    return f"_e{number}"
+
+
+def is_plain(text: str) -> bool:
+    """Whether a module file may have this expression as an angle.
+
+    Qiskit's importer knows no functions and no powers, and divides integers as integers (so does OpenQASM 3): these
+    stand in formulas of derived inputs only, as do expressions that are nested deeply.
+
+    Args:
+        text: what `ExpressionWriter` writes or `parse` accepts.
+    """
+    return _is_plain(ast.parse(text.strip(), mode="eval").body, _DEEPEST)
+
+
+def _is_plain(node: ast.expr, depth: int) -> bool:
+    match node:
+        case ast.UnaryOp(operand=operand):
+            return depth > 0 and _is_plain(operand, depth - 1)
+        case ast.BinOp(left=left, op=op, right=right):
+            if depth <= 0 or isinstance(op, ast.Pow) or (_is_integer(left) and _is_integer(right)):
+                return False
+            return _is_plain(left, depth - 1) and _is_plain(right, depth - 1)
+    return isinstance(node, (ast.Constant, ast.Name))
+
+
+def _is_integer(node: ast.expr) -> bool:
+    # An operation on two integers is found where it stands: deeper ones need no look.
+    while isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Constant) and isinstance(node.value, int)
+
+
 def new_parameter(name: str) -> Any:
     """A Qiskit Parameter whose identity follows from its name alone."""
     from qiskit.circuit import Parameter
@@ -107,8 +148,14 @@ class ExpressionWriter:
         self._inner = {ident: new_parameter(ident) for ident in self._ident.values()}
         self._cache: dict[str, str] = {}
 
+    def identifier(self, name: str) -> str:
+        """The identifier of a parameter."""
+        return self._ident[name]
+
     def text(self, expression: Any) -> str:
-        """The expression as it stands in a file: reading the text and writing it again gives the same text.
+        """The expression as a module file has it, or if it is not plain a formula of the manifest.
+
+        Reading the text and writing it again gives the same text.
 
         Raises:
             ValueError: the expression is complex, or has a function that angles in files cannot have.
@@ -146,7 +193,7 @@ class _ToQasm(ast.NodeTransformer):
             return node.args[0]  # parameters are real
         name = _WRITTEN.get(name, name)
         if name not in _METHODS:
-            raise ValueError(f"the function {name or 'of this expression'} cannot be written to a module file")
+            raise ValueError(f"the function {name or 'of this expression'} has no name in OpenQASM 3")
         return ast.Call(ast.Name(name, ast.Load()), node.args, [])
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -181,9 +228,9 @@ def _small_integer(node: ast.expr) -> int | None:
 def _rewritten(text: str) -> str:
     try:
         tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"the expression {text[:80]!r} cannot be written to a module file") from error
-    result = ast.unparse(ast.fix_missing_locations(_ToQasm().visit(tree)))
+        result = ast.unparse(ast.fix_missing_locations(_ToQasm().visit(tree)))
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"the expression {text[:80]!r} is too long or of no form that can be written") from error
     if "j" in result and any(isinstance(n, ast.Constant) and isinstance(n.value, complex) for n in ast.walk(tree)):
         raise ValueError("an angle must be real")
     return result
@@ -229,7 +276,10 @@ def _value(node: ast.expr, parameters: Mapping[str, Any]) -> Any:
             a, b = _value(left, parameters), _value(right, parameters)
             if isinstance(a, int) and isinstance(b, int):
                 a, b = float(a), float(b)
-            return _BINARY[type(op)](a, b)
+            result = _BINARY[type(op)](a, b)
+            if isinstance(result, complex):
+                raise ValueError(f"{ast.unparse(node)!r} is not real")
+            return result
         case ast.Call(func=ast.Name(id="sqrt"), args=[argument], keywords=[]):
             return _value(argument, parameters) ** 0.5
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _METHODS:

@@ -17,7 +17,7 @@ import numpy as np
 from distq.errors import InputError, UsageError
 from distq.ops import Conjunction, Op
 from distq.program.emit import ModuleText, emit_modules, expression_writer
-from distq.program.expressions import identifiers
+from distq.program.expressions import derived_identifier, identifiers
 from distq.program.manifest import FORMAT, MANIFEST, VERSION, decode_manifest, encode_manifest
 from distq.program.order import canonical
 from distq.program.types import COMM, DistributedProgram
@@ -111,6 +111,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
     a, b = program.qubit_offsets[epr], program.qubit_offsets[epr] + 1
     bit, bit2 = program.bit[send], program.bit2[send]
     ident = identifiers(names)
+    derived = {i: formula for text in texts for i, formula in text.derived}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -154,7 +155,9 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
             for entries in program.clbit_values
         ],
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
+        "derived": [[i, derived[i]] for i in map(derived_identifier, range(len(derived)))],
         "promise": {"start": program.start, "outcomes_only": program.outcomes_only},
+        **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
     }
 
 
@@ -342,6 +345,7 @@ def load_program(directory: PathLike) -> tuple[DistributedProgram, dict[str, Any
     files = _read_files(path)
     manifest, document, network = decode_manifest(files[MANIFEST], str(path / MANIFEST))
     parameters = _parameters(manifest.parameters, str(path / MANIFEST))
+    inputs = parameters | _derived(manifest.derived, parameters, str(path / MANIFEST))
     arrivals: list[dict[int, int]] = [{} for _ in manifest.modules]
     for number, (to, into) in enumerate(zip(manifest.messages.to, manifest.messages.into)):
         arrivals[to][number] = into
@@ -358,7 +362,7 @@ def load_program(directory: PathLike) -> tuple[DistributedProgram, dict[str, Any
         except UnicodeDecodeError as error:
             raise InputError(f"{name}: not UTF-8 text (byte {error.start}); compile the program again") from None
         sizes = (module.data, module.comm, module.measured, module.received)
-        modules.append(read_module(text, name, i, sizes, arrivals[i], parameters))
+        modules.append(read_module(text, name, i, sizes, arrivals[i], inputs))
     return join_modules(manifest, network, modules, parameters, str(path / MANIFEST)), document
 
 
@@ -424,4 +428,28 @@ def _parameters(entries: list[str | tuple[str, str]], path: str) -> dict[str, An
             found[ident] = new_parameter(name)
         if len({p.name for p in found.values()}) != len(found):
             raise InputError(f"{path}: a parameter is declared twice")
+    return found
+
+
+def _derived(entries: list[tuple[str, str]], parameters: dict[str, Any], path: str) -> dict[str, Any]:
+    """Expressions of the parameters by the identifier of the derived input that they are the formula of."""
+    from distq.program.expressions import parse
+
+    found: dict[str, Any] = {}
+    for number, (ident, formula) in enumerate(entries):
+        if ident != derived_identifier(number) or ident in parameters:
+            raise InputError(
+                f"{path}: entry {number} of 'derived' is called {ident!r}, but must be called "
+                f"{derived_identifier(number)!r}, and no parameter may be; compile the program again"
+            )
+        try:
+            found[ident] = parse(formula, parameters)
+        except ValueError as error:
+            raise InputError(
+                f"{path}: the formula of the derived input {ident!r} cannot be read: {error}; compile the program again"
+            ) from None
+        if not getattr(found[ident], "parameters", None):
+            raise InputError(
+                f"{path}: the formula of the derived input {ident!r} depends on no parameter; compile the program again"
+            )
     return found

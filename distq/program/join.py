@@ -11,11 +11,11 @@ from distq.circuit.logical import Register
 from distq.errors import InputError
 from distq.network.model import Network
 from distq.ops import Op
-from distq.program.expressions import parse
+from distq.program.expressions import parameter_names, parse
 from distq.program.manifest import Manifest
 from distq.program.order import DeadlockError, arrange
 from distq.program.read import ModuleRows
-from distq.program.types import COMM, DATA, MEASURED, RECEIVED, DistributedProgram
+from distq.program.types import COMM, DATA, MEASURED, RECEIVED, Block, DistributedProgram
 
 Int64 = NDArray[np.int64]
 
@@ -225,6 +225,8 @@ class _Joiner:
         keep_param = np.repeat(kept, columns["count"])
         manifest, modules = self.manifest, self.modules
         circuit = manifest.circuit
+        phase = self._phase(circuit.global_phase)
+        used = parameter_names((*columns["expressions"], phase))
         data, comm = [m.data for m in modules], [m.comm for m in modules]
         measured, received = [m.measured for m in modules], [m.received for m in modules]
         return DistributedProgram(
@@ -260,9 +262,14 @@ class _Joiner:
             qubit_registers=tuple(Register(name, tuple(bits)) for name, bits in circuit.qubit_registers),
             clbit_registers=tuple(Register(name, tuple(bits)) for name, bits in circuit.clbit_registers),
             circuit_name=circuit.name,
-            global_phase=self._phase(circuit.global_phase),
             start=manifest.promise.start,
             outcomes_only=manifest.promise.outcomes_only,
+            global_phase=phase,
+            blocks=tuple(
+                Block(tuple(tuple(s) if isinstance(s, list) else s for s in b.of), tuple(b.gates))
+                for b in manifest.blocks
+            ),
+            block_parameters=tuple(sorted({p.name for p in self.parameters.values()} - set(used))),
         )
 
     def _places(self, places: list[tuple[int, str, int]]) -> NDArray[np.int32]:

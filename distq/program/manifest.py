@@ -68,6 +68,11 @@ class _Plan(msgspec.Struct):
     tag: list[list[int]]
 
 
+class _Block(msgspec.Struct, rename={"gates": "is"}):
+    of: list[int | list[_Index]]
+    gates: list[str]
+
+
 class Manifest(msgspec.Struct):
     """The content of `manifest.json`."""
 
@@ -84,6 +89,8 @@ class Manifest(msgspec.Struct):
     clbits: list[list[tuple[_Conjunction, tuple[_Index, str, _Index] | None]]]
     parameters: list[str | tuple[str, str]]
     promise: _Promise
+    derived: list[tuple[str, str]] = []
+    blocks: list[_Block] = []
     schedule: _Schedule | None = None
     stats: dict[str, Any] = {}
     plan: _Plan | None = None
@@ -168,6 +175,9 @@ def _check(manifest: Manifest, network: Network, path: str) -> None:
     ):
         if any(bit >= size for _, bits in registers for bit in bits):
             fail(f"a {what} register of the circuit names a {what} that does not exist")
+    for number, block in enumerate(manifest.blocks):
+        if not block.of or any(source == [] if isinstance(source, list) else source < -number for source in block.of):
+            fail(f"entry {number} of 'blocks' does not say which instructions or earlier blocks it replaces")
     if len(manifest.clbits) != circuit.clbits:
         fail(f"'clbits' has {len(manifest.clbits)} entries, but the circuit has {circuit.clbits} classical bits")
     for c, entries in enumerate(manifest.clbits):

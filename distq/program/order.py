@@ -283,7 +283,7 @@ def _renumber_expressions(
             continue
         if text not in found:
             found[text] = len(found)
-            kept.append(expression)
+            kept.append(_reduced(writer, expression, text))
         new[g] = found[text]
     symbolic = column >= 0
     params[symbolic] = value[column[symbolic]]
@@ -303,8 +303,15 @@ def _text(writer: ExpressionWriter, expression: Any) -> str | float:
 
 def _phase(program: DistributedProgram) -> Any:
     phase = program.global_phase
-    text = _text(ExpressionWriter(parameter_names((*program.expressions, phase))), phase)
-    return phase if isinstance(text, str) else text
+    writer = ExpressionWriter(parameter_names((*program.expressions, phase)))
+    text = _text(writer, phase)
+    return _reduced(writer, phase, text) if isinstance(text, str) else text
+
+
+def _reduced(writer: ExpressionWriter, expression: Any, text: str) -> Any:
+    """The expression without parameters that its text has not (`a + b * 0`), which files could not bring back."""
+    own = {writer.identifier(p.name): p for p in expression.parameters}
+    return expression if writer.names_in(text) == set(own) else parse(text, own)
 
 
 def _real(expression: Any) -> float:

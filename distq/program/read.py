@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from distq.errors import InputError
 from distq.ops import NUM_PARAMS, Op
 from distq.program.emit import EPR_DEFINITION, GATE_NAMES, RZZ_DEFINITION, SXDG_DEFINITION, parity_definition
-from distq.program.expressions import parse
+from distq.program.expressions import is_plain, parse
 
 #: A literal of a guard as it stands in a file: "m" or "r", index, value.
 Literal = tuple[str, int, int]
@@ -92,7 +92,7 @@ def read_module(
     module: int,
     sizes: tuple[int, int, int, int],
     arrivals: Mapping[int, int],
-    parameters: Mapping[str, Any],
+    inputs: Mapping[str, Any],
 ) -> ModuleRows:
     """Read one module file.
 
@@ -102,12 +102,13 @@ def read_module(
         module: its number.
         sizes: what the manifest says that it declares: elements of d, c, m and r.
         arrivals: for each message that goes to this module the index in r that it fills.
-        parameters: Parameter objects by the identifier that the files use.
+        inputs: what each identifier that the file may declare as an input stands for: Parameter objects, and the
+            expressions of derived inputs.
 
     Raises:
         InputError: names file and line.
     """
-    reader = _Reader(path, module, sizes, arrivals, parameters)
+    reader = _Reader(path, module, sizes, arrivals, inputs)
     return reader.read(text)
 
 
@@ -118,11 +119,11 @@ class _Reader:
         module: int,
         sizes: tuple[int, int, int, int],
         arrivals: Mapping[int, int],
-        parameters: Mapping[str, Any],
+        inputs: Mapping[str, Any],
     ) -> None:
         self.path, self.module, self.sizes = path, module, sizes
         self.data, self.comm, self.measured, self.received = sizes
-        self.arrivals, self.parameters = arrivals, parameters
+        self.arrivals, self.known_inputs = arrivals, inputs
         self.number = 0
         self.inputs: dict[str, Any] = {}
         self.defined: set[str] = set()
@@ -199,9 +200,9 @@ class _Reader:
             match = _INPUT.fullmatch(text)
             if match is None or match[1] in self.inputs:
                 self.fail(f"cannot read the declaration {_short(text)}")
-            if match[1] not in self.parameters:
-                self.fail(f"the input {match[1]!r} is not among the parameters of the manifest")
-            self.inputs[match[1]] = self.parameters[match[1]]
+            if match[1] not in self.known_inputs:
+                self.fail(f"the input {match[1]!r} is neither a parameter nor a derived input of the manifest")
+            self.inputs[match[1]] = self.known_inputs[match[1]]
         elif text.startswith(("qubit", "bit")):
             found = _DECLARATION.fullmatch(text)
             if found is None or found[3] in declared or (found[1] == "qubit") != (found[3] in "dc"):
@@ -411,6 +412,8 @@ class _Reader:
             value = parse(text, self.inputs)
         except ValueError as error:
             self.fail(str(error))
+        if not is_plain(text):
+            self.fail(f"{_short(text)} cannot stand here, only in a formula under 'derived' in the manifest")
         return float(value) if isinstance(value, (int, float)) else value
 
 

@@ -23,6 +23,19 @@ MEASURED, RECEIVED = 0, 1
 
 
 @dataclass(frozen=True)
+class Block:
+    """A witness: the compiler put gates in the place of instructions. Only the verifier reads it, and trusts nothing.
+
+    Attributes:
+        of: an instruction of the source by its position or path, or -1-n: all gates of the earlier block n.
+        gates: in the language of the module files, on q[i] for wire i.
+    """
+
+    of: tuple[int | tuple[int, ...], ...]
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DistributedProgram:
     """What every module does, as one sequence that respects every dependency.
 
@@ -53,6 +66,8 @@ class DistributedProgram:
         qubit_registers, clbit_registers, circuit_name, global_phase: of the source circuit.
         start: "zero" if the program relies on qubits that start in |0>, else "any".
         outcomes_only: whether it preserves no more than the joint distribution of the classical bits.
+        blocks: witnesses, in order.
+        block_parameters: sorted names of unbound parameters that occur in witnesses only.
     """
 
     network: Network
@@ -85,6 +100,8 @@ class DistributedProgram:
     global_phase: Any = 0.0
     start: str = "any"
     outcomes_only: bool = False
+    blocks: tuple[Block, ...] = ()
+    block_parameters: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.code)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from distq.circuit.control import INVERSE, conjugations
+from distq.circuit.control import INVERSE
 from distq.circuit.logical import LogicalCircuit
 from distq.circuit.rows import MCP, PARITY, PI, Row, Rows
 from distq.circuit.standard import HANDLERS
-from distq.ops import NUM_PARAMS
+from distq.rewrite.blocks import Rewriting, witness_row
+from distq.rewrite.splice import Insertion, splice
 
 #: Sizes of MCP for which the Gray code needs the fewest gates.
 _GRAY_SIZES = (6, 7)
@@ -27,7 +26,8 @@ def expand_gates(circuit: LogicalCircuit, rows: Iterable[int]) -> LogicalCircuit
     cancel without them. Symbolic angles stay symbolic.
 
     Args:
-        circuit: in normal form.
+        circuit: in normal form. If its origins are tracked, the result has a witness for each instruction that holds
+            an expanded gate, and an instruction visited under several guards is expanded in all visits.
         rows: rows to expand; those on fewer than three qubits are left as they are.
 
     Returns:
@@ -37,14 +37,21 @@ def expand_gates(circuit: LogicalCircuit, rows: Iterable[int]) -> LogicalCircuit
     chosen = sorted({int(r) for r in rows if wide[r] and circuit.arity[r] > 2})
     if not chosen:
         return circuit
-    parts = _Parts(circuit)
-    start = 0
-    for row in chosen:
-        parts.keep(start, row)
-        parts.expand(row)
-        start = row + 1
-    parts.keep(start, len(circuit))
-    return parts.build()
+    if len(circuit.origin) == len(circuit):
+        rewriting = Rewriting(circuit)
+        for row in chosen:
+            if not rewriting.is_taken(row):  # by another visit of its instruction
+                rewriting.substitute(row, _expansion(circuit, row))
+        return rewriting.build()
+    removed = np.zeros(len(circuit), np.bool_)
+    removed[chosen] = True
+    insertions = [Insertion(row, _expansion(circuit, row), int(circuit.guard[row])) for row in chosen]
+    return splice(circuit, removed, insertions, circuit.origin)[0]
+
+
+def _expansion(circuit: LogicalCircuit, row: int) -> list[Row]:
+    code, qubits, (angle,) = witness_row(circuit, row)
+    return expanded(code, qubits, angle)
 
 
 def expanded(code: int, qubits: Sequence[int], angle: Any) -> list[Row]:
@@ -151,99 +158,3 @@ def _inverse(row: Row) -> Row:
     if code == MCP and params[0] == PI:
         return row
     return code, qubits, tuple(-p for p in params)
-
-
-class _Parts:
-    """Columns of the new circuit, piece by piece."""
-
-    def __init__(self, circuit: LogicalCircuit) -> None:
-        self.circuit = circuit
-        self.pieces: list[tuple[NDArray[Any], ...]] = []
-        self.expressions = list(circuit.expressions)
-        #: (old row, new row) after each expanded row, to move the block boundaries.
-        self.moved: list[tuple[int, int]] = []
-        self.length = 0
-
-    def _add(self, *columns: NDArray[Any]) -> None:
-        self.pieces.append(columns)
-        self.length += len(columns[0])
-
-    def keep(self, start: int, stop: int) -> None:
-        """Rows of the old circuit."""
-        c = self.circuit
-        q0, q1 = c.qubit_offsets[start], c.qubit_offsets[stop]
-        p0, p1 = c.param_offsets[start], c.param_offsets[stop]
-        self._add(
-            c.code[start:stop],
-            np.diff(c.qubit_offsets[start : stop + 1]),
-            c.qubits[q0:q1],
-            c.params[p0:p1],
-            c.param_expr[p0:p1],
-            c.guard[start:stop],
-            c.bit[start:stop],
-        )
-
-    def expand(self, row: int) -> None:
-        """The expansion of an old row."""
-        c = self.circuit
-        qubits = c.qubits[c.qubit_offsets[row] : c.qubit_offsets[row + 1]].tolist()
-        at = int(c.param_offsets[row])
-        symbol = int(c.param_expr[at])
-        angle = c.expressions[symbol] if symbol >= 0 else float(c.params[at])
-        body = expanded(int(c.code[row]), qubits, angle)
-        params, expr = [], []
-        for value in (p for _, _, values in body for p in values):
-            if isinstance(value, float):
-                params.append(value)
-                expr.append(-1)
-            else:
-                params.append(float("nan"))
-                expr.append(len(self.expressions))
-                self.expressions.append(value)
-        guard = np.full(len(body), c.guard[row], np.int32)
-        if c.guard[row] >= 0:
-            guard[list(conjugations(body))] = -1
-        self._add(
-            np.array([r[0] for r in body], np.uint8),
-            np.array([len(r[1]) for r in body], np.int64),
-            np.array([q for r in body for q in r[1]], np.int32),
-            np.array(params, np.float64),
-            np.array(expr, np.int32),
-            guard,
-            np.full(len(body), -1, np.int32),
-        )
-        self.moved.append((row + 1, self.length))
-
-    def build(self) -> LogicalCircuit:
-        """The new circuit."""
-        code, width, qubits, params, expr, guard, bit = (np.concatenate(c) for c in zip(*self.pieces))
-        used = np.unique(expr[expr >= 0])
-        renumber = np.full(len(self.expressions) + 1, -1, np.int32)
-        renumber[used] = np.arange(len(used))
-        return replace(
-            self.circuit,
-            code=code,
-            qubit_offsets=_offsets(width),
-            qubits=qubits,
-            param_offsets=_offsets(np.array(NUM_PARAMS)[code]),
-            params=params,
-            param_expr=renumber[expr],
-            guard=guard,
-            bit=bit,
-            expressions=tuple(self.expressions[k] for k in used),
-            blocks=tuple((self._new_row(a), self._new_row(b), n) for a, b, n in self.circuit.blocks),
-        )
-
-    def _new_row(self, row: int) -> int:
-        old, new = 0, 0
-        for after, length in self.moved:
-            if after > row:
-                break
-            old, new = after, length
-        return new + row - old
-
-
-def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    result = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=result[1:])
-    return result

@@ -22,7 +22,8 @@ def merge_one_qubit(circuit: LogicalCircuit) -> LogicalCircuit:
         circuit: any circuit in normal form; blocks are kept, gates do not cross their ends.
 
     Returns:
-        An equal circuit, up to a global phase (the field `global_phase` still speaks of the source).
+        An equal circuit, up to a global phase (the field `global_phase` still speaks of the source). Its rows have no
+        origins any more; all rows but unguarded numerical one-qubit gates keep their order.
     """
     from distq.rewrite._merge_kernel import merge
 
@@ -66,6 +67,7 @@ def merge_one_qubit(circuit: LogicalCircuit) -> LogicalCircuit:
         guard=guard[:n].copy(),
         bit=bit[:n].copy(),
         blocks=tuple((int(a), int(b), block[2]) for a, b, block in zip(new_starts, new_starts[1:], blocks)),
+        origin=np.zeros(0, np.int32),
     )
 
 

@@ -391,3 +391,46 @@ def _truncated(d: Directory, rng: random.Random, others: Sequence[Directory]) ->
     del d.lines[module][keep:]
     d.sealed = False
     return f"{d.names[module]}: {keep} of {count} lines left", True
+
+
+@_fault("derived formula changed")
+def _formula(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
+    """Another function of the same parameters, which is sometimes the same number."""
+    derived = d.manifest.get("derived", [])
+    entry = _pick(rng, derived)
+    if entry is None:
+        return None
+    old = entry[1]
+    entry[1] = rng.choice((f"-({old})", f"{old} + 0.01", f"abs({old})", f"({old}) * ({old})", f"({old}) / 2"))
+    return f"the formula of {entry[0]} is {entry[1]!r} instead of {old!r}", False
+
+
+@_fault("derived formulas exchanged")
+def _formulas_exchanged(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
+    derived = d.manifest.get("derived", [])
+    if len(derived) < 2:
+        return None
+    first, second = rng.sample(derived, 2)
+    first[1], second[1] = second[1], first[1]
+    return f"{first[0]} and {second[0]} have each other's formula", False
+
+
+@_fault("derived input not in the manifest")
+def _derived_dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
+    derived = d.manifest.get("derived", [])
+    chosen = _pick(rng, derived)
+    if chosen is None:
+        return None
+    derived.remove(chosen)
+    return f"{chosen[0]} removed from 'derived'", True
+
+
+@_fault("derived formula unreadable")
+def _formula_unreadable(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
+    """Syntax, a function or a name that formulas do not have; a formula of another derived input; or a number."""
+    entry = _pick(rng, d.manifest.get("derived", []))
+    if entry is None:
+        return None
+    old = entry[1]
+    entry[1] = rng.choice((f"({old}", f"gamma({old})", f"{old} + nobody", f"_e0 + {old}", "0.5", f"({old})**1e999", ""))
+    return f"the formula of {entry[0]} is {entry[1]!r} instead of {old!r}", True

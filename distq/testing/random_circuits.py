@@ -231,13 +231,19 @@ class _Writer:
     def add_parameters(self, circuit: QuantumCircuit, depth: int) -> None:
         c = self.choices
         angle: Any = c.choice(self.names)
-        form = c.integer(0, 3)
+        form = c.integer(0, 6)
         if form == 1:
             angle = 2 * angle + c.angle()
         elif form == 2:
             angle = angle - c.choice(self.names) / 3
         elif form == 3:
             angle = -angle
+        elif form == 4:
+            angle = (angle * 2).sin() + c.choice(self.names) / 2
+        elif form == 5:
+            angle = angle**7 / 9
+        elif form == 6:
+            angle = (angle * c.choice(self.names)).exp().arctan()
         if len(self.qubits) < 2 or c.integer(0, 1) == 0:
             getattr(circuit, c.choice(_ONE_ANGLE))(angle, *self.some(1))
         else:

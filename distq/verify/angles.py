@@ -1,10 +1,11 @@
-"""Angles in module files: floats, or arithmetic expressions of the declared inputs."""
+"""Angles in module files (floats, or arithmetic expressions of the declared inputs) and formulas of derived inputs."""
 
 from __future__ import annotations
 
 import ast
 import math
 import operator
+import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -59,34 +60,56 @@ def _tree(text: str) -> ast.expr:
         raise ValueError(f"{text!r} is not an arithmetic expression") from error
 
 
-def names_in(text: str) -> frozenset[str]:
-    """The parameters that an expression refers to.
+def names_in(text: str, *, formula: bool = True) -> frozenset[str]:
+    """The inputs that an expression refers to.
+
+    Args:
+        text: the expression.
+        formula: whether functions and powers may occur; a module file has none. It has no quotient of two integers
+            either, which OpenQASM 3 would round.
 
     Raises:
-        ValueError: the text is no expression of the kinds that a module file may hold.
+        ValueError: the text is no expression of these kinds.
     """
     found: set[str] = set()
 
     def walk(node: ast.expr) -> None:
         match node:
-            case ast.Constant(value=int() | float()):
-                return
+            case ast.Constant(value=int() | float() as number):
+                if abs(number) > sys.float_info.max:
+                    raise ValueError("one of its numbers is not a finite number")
             case ast.Name(id=name):
                 if name not in _CONSTANTS:
                     found.add(name)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY and (formula or _exact(node)):
                 walk(left)
                 walk(right)
             case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
                 walk(operand)
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if formula and name in _FUNCTIONS:
                 for arg in args:
                     walk(arg)
             case _:
                 raise ValueError(f"{ast.unparse(node)!r} cannot stand in an angle")
 
-    walk(_tree(text))
+    try:
+        walk(_tree(text))
+    except RecursionError as error:
+        raise ValueError(f"{text[:60]!r} is nested too deeply") from error
     return frozenset(found)
+
+
+def _exact(node: ast.BinOp) -> bool:
+    """Whether an operation means the same in OpenQASM 3 as here."""
+    if isinstance(node.op, ast.Div):
+        return not (_integral(node.left) and _integral(node.right))
+    return not isinstance(node.op, ast.Pow)
+
+
+def _integral(node: ast.expr) -> bool:
+    """Whether OpenQASM 3 takes this for an integer: integers alone occur in it."""
+    leaves = [n for n in ast.walk(node) if isinstance(n, (ast.Constant, ast.Name))]
+    return all(isinstance(n, ast.Constant) and isinstance(n.value, int) for n in leaves)
 
 
 def evaluate(angle: Angle, values: Mapping[str, float]) -> float:
@@ -108,4 +131,7 @@ def evaluate(angle: Angle, values: Mapping[str, float]) -> float:
                 return _FUNCTIONS[name](*(value(a) for a in args))
         raise ValueError(f"{angle!r} cannot be evaluated")
 
-    return value(_tree(angle))
+    try:
+        return value(_tree(angle))
+    except RecursionError as error:
+        raise ValueError(f"{angle[:60]!r} is nested too deeply") from error

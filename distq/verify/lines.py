@@ -27,7 +27,7 @@ _DECLARATION = re.compile(r"(qubit|bit)\[(\d+)\] ([dcmr]);")
 _INPUT = re.compile(r"input float ([^\W\d]\w*);")
 _GUARD = re.compile(r"if \((!?)([mr])\[(\d+)\]\) \{ (.*) \}")
 _MEASURE = re.compile(r"m\[(\d+)\] = measure ([dc])\[(\d+)\];")
-_OPERAND = re.compile(r"([dc])\[(\d+)\]")
+_OPERAND = re.compile(r"([dcq])\[(\d+)\]")
 _ANNOTATION = re.compile(r"@distq\.(send|recv|exchange) (\d+)")
 _CTRL = re.compile(r"ctrl(?:\((\d+)\))? @ p")
 _MODULE_LINE = re.compile(r"// distq program 1, module (\d+): (.*)")
@@ -60,7 +60,9 @@ class ModuleText:
     receives: dict[int, list[int]] = field(default_factory=dict)
 
 
-class _Parser:
+class ModuleParser:
+    """Reads statements line by line; `fail` says which line cannot be read."""
+
     def __init__(self, module: int, path: str, sizes: tuple[int, int, int, int]) -> None:
         self.out = ModuleText(module, path, *sizes)
         self.number = 0
@@ -73,6 +75,7 @@ class _Parser:
         self.exchange = -1
 
     def fail(self, problem: str) -> NoReturn:
+        """Raise `InputError` for the present line."""
         raise InputError(f"{self.out.path}, line {self.number}: {problem}.")
 
     def header(self, lines: list[str]) -> int:
@@ -122,6 +125,7 @@ class _Parser:
         self.defined.add(name)
 
     def statements(self, lines: list[str], position: int) -> None:
+        """Read all statements, which begin at `position`."""
         out = self.out
         kinds, qubits, params, guards = (
             out.kind.append,
@@ -221,7 +225,7 @@ class _Parser:
         return bit, self._qubit(match[2], int(match[3]))
 
     def _qubit(self, register: str, index: int) -> int:
-        if index >= (self.out.data if register == "d" else self.out.comm):
+        if register == "q" or index >= (self.out.data if register == "d" else self.out.comm):
             self.fail(f"qubit {register}[{index}] is not declared")
         return index if register == "d" else self.out.data + index
 
@@ -310,7 +314,7 @@ class _Parser:
         if not math.isnan(value) and not math.isinf(value) and "_" not in text:
             return value
         try:
-            names = names_in(text)
+            names = names_in(text, formula=False)
             unknown = sorted(names - set(self.out.inputs))
             if not names:
                 return finite(evaluate(text, {}))
@@ -398,7 +402,7 @@ def parse_module(text: str, module: int, path: str, sizes: tuple[int, int, int, 
     if text and not text.endswith("\n"):
         raise InputError(f"{path}: the last line is cut off; write the program again.")
     lines = [line.strip() for line in text.split("\n")[:-1]]
-    parser = _Parser(module, path, sizes)
+    parser = ModuleParser(module, path, sizes)
     position = parser.header(lines)
     parser.statements(lines, position)
     return parser.out

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from distq.errors import InputError
+from distq.verify.angles import names_in
+from distq.verify.witnesses import Witness, read_witnesses
 
 #: Largest number of qubits or bits of a module that is believed.
 _LARGEST = 2**26
@@ -59,10 +61,12 @@ class Manifest:
         inputs, outputs: (module, "d" or "c", index) of each source qubit.
         clbits: decision lists as in the file.
         parameters: (name in the source, name in the files).
+        derived: (name in the files, formula over the parameters' names in the files) of each derived input.
         start_zero: whether the program relies on qubits that start in |0>.
         outcomes_only: whether it claims to preserve the distribution of the classical bits only.
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
+        blocks: witnesses, by number; nothing is proved about them yet.
     """
 
     num_qubits: int
@@ -75,10 +79,12 @@ class Manifest:
     outputs: tuple[tuple[int, str, int], ...]
     clbits: list[list[Any]]
     parameters: tuple[tuple[str, str], ...]
+    derived: tuple[tuple[str, str], ...]
     start_zero: bool
     outcomes_only: bool
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
+    blocks: tuple[Witness, ...] = ()
 
 
 class _Checker:
@@ -142,6 +148,7 @@ def read_manifest(directory: Path) -> Manifest:
     start = check.key(promise, "start", str, "'promise'")
     if start not in ("any", "zero"):
         check.fail(f"'start' in 'promise' is {start!r}, but must be 'any' or 'zero'")
+    parameters = _parameters(check)
     return Manifest(
         num_qubits=num_qubits,
         num_clbits=num_clbits,
@@ -152,11 +159,13 @@ def read_manifest(directory: Path) -> Manifest:
         inputs=_places(check, "inputs", num_qubits, modules),
         outputs=_places(check, "outputs", num_qubits, modules),
         clbits=_clbits(check, num_clbits, modules),
-        parameters=_parameters(check),
+        parameters=parameters,
+        derived=_derived(check, {inner for _, inner in parameters}),
         start_zero=start == "zero",
         outcomes_only=check.key(promise, "outcomes_only", bool, "'promise'"),
         schedule_lengths=_schedule(check),
         raw=document,
+        blocks=_blocks(check, num_qubits, parameters),
     )
 
 
@@ -288,8 +297,40 @@ def _parameters(check: _Checker) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def _derived(check: _Checker, parameters: set[str]) -> tuple[tuple[str, str], ...]:
+    """Derived inputs; each formula is readable and depends on parameters, and on nothing else."""
+    if "derived" not in check.document:
+        return ()
+    found = []
+    for number, entry in enumerate(check.key(check.document, "derived", list)):
+        if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(n, str) for n in entry):
+            check.fail(f"entry {number} of 'derived' is not [name in the files, formula]")
+        name, formula = entry
+        if name != f"_e{number}" or name in parameters:
+            check.fail(f"entry {number} of 'derived' is {name!r}, but must be '_e{number}', which no parameter may be")
+        try:
+            used = names_in(formula)
+        except ValueError as error:
+            check.fail(f"the formula of the derived input {name!r} cannot be read ({error})")
+        if not used or not used <= parameters:
+            unknown = sorted(used - parameters)
+            problem = f"refers to {unknown[0]!r}, which is no parameter" if unknown else "depends on no parameter"
+            check.fail(f"the formula of the derived input {name!r} {problem}")
+        found.append((name, formula))
+    return tuple(found)
+
+
 def _schedule(check: _Checker) -> list[int] | None:
     if "schedule" not in check.document or check.document["schedule"] is None:
         return None
     start = check.key(check.key(check.document, "schedule", dict), "start", list, "'schedule'")
     return [len(check.of(column, list, "a list of start times")) for column in start]
+
+
+def _blocks(check: _Checker, num_qubits: int, parameters: tuple[tuple[str, str], ...]) -> tuple[Witness, ...]:
+    entries = check.document.get("blocks")
+    if entries is None:
+        return ()
+    return read_witnesses(
+        check.of(entries, list, "'blocks'"), num_qubits, [inner for _, inner in parameters], check.fail
+    )

@@ -17,6 +17,7 @@ from distq.errors import InputError
 from distq.verify.angles import Angle, evaluate, finite
 from distq.verify.lines import Literal, ModuleText, parse_module
 from distq.verify.manifest import Manifest, read_manifest
+from distq.verify.witnesses import Witness
 
 #: A guard: all of these (bit, value) hold; the bits are measured bits of any module. Empty is true.
 Guard = tuple[tuple[int, int], ...]
@@ -42,7 +43,7 @@ class ProgramFiles:
         qubit_module, qubit_comm: for every physical qubit its module and whether it is a communication qubit.
         kind: name of the statement.
         qubits: physical qubits that it acts on.
-        params: its angles [rad], floats or expressions of the unbound parameters.
+        params: its angles [rad], floats or expressions of the inputs (unbound parameters and derived inputs).
         guard: conjunction of (bit, value); a statement is carried out if it holds.
         bit: the bit that a measurement writes (0 if it is not carried out), else -1.
         pair: number of the Bell pair, else -1.
@@ -51,6 +52,7 @@ class ProgramFiles:
         inputs, outputs: physical qubit of each qubit of the source circuit at the start and at the end.
         clbits: value of each classical bit of the source circuit at the end.
         parameters: (name in the source, name in the files) of each unbound parameter.
+        blocks: witnesses, by number.
     """
 
     directory: str
@@ -72,6 +74,7 @@ class ProgramFiles:
     outputs: list[int]
     clbits: list[Decision]
     parameters: tuple[tuple[str, str], ...]
+    blocks: tuple[Witness, ...] = ()
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -98,19 +101,36 @@ class ProgramFiles:
         """File and line of a statement."""
         return f"{self.manifest.modules[self.module[row]].file}, line {self.line[row]}"
 
+    def inputs_of(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The number that every input of the files stands for, derived ones included.
+
+        Args:
+            values: of the parameters, by their names in the source.
+
+        Raises:
+            InputError: a formula has no finite real value there.
+        """
+        local = {inner: float(values[outer]) for outer, inner in self.parameters}
+        try:
+            derived = {name: finite(evaluate(formula, local)) for name, formula in self.manifest.derived}
+        except (ArithmeticError, ValueError, TypeError) as error:
+            raise InputError(f"{self.directory}: a derived input cannot be evaluated ({error}).") from error
+        return local | derived
+
     def bind(self, values: Mapping[str, float]) -> ProgramFiles:
         """The same program with numbers for its parameters; `values` maps their names in the source."""
         if not self.parameters:
             return self
-        local = {inner: float(values[outer]) for outer, inner in self.parameters}
+        local = self.inputs_of(values)
         try:
             params = [
                 p if all(type(a) is float for a in p) else tuple(finite(evaluate(a, local)) for a in p)
                 for p in self.params
             ]
+            blocks = tuple(block.bind(local) for block in self.blocks)
         except (ArithmeticError, ValueError, TypeError) as error:
             raise InputError(f"{self.directory}: an angle cannot be evaluated ({error}).") from error
-        return replace(self, params=params)
+        return replace(self, params=params, blocks=blocks)
 
 
 def read_directory(path: str | Path) -> ProgramFiles:
@@ -131,11 +151,11 @@ def read_directory(path: str | Path) -> ProgramFiles:
         sizes = (module.data, module.comm, module.measured, module.received)
         texts.append(parse_module(content, index, module.file, sizes))
     _check_schedule(manifest, texts)
-    known = {inner for _, inner in manifest.parameters}
+    known = {inner for _, inner in manifest.parameters} | {name for name, _ in manifest.derived}
     for text in texts:
         for name in text.inputs:
             if name not in known:
-                raise InputError(f"{text.path}: input {name!r} is not among the parameters of the manifest.")
+                raise InputError(f"{text.path}: input {name!r} is neither a parameter nor a derived input.")
     return _Merger(str(directory), manifest, texts).run()
 
 
@@ -359,6 +379,7 @@ class _Merger:
             outputs=[self._place(p) for p in self.manifest.outputs],
             clbits=[self._decision(i, d) for i, d in enumerate(self.manifest.clbits)],
             parameters=self.manifest.parameters,
+            blocks=self.manifest.blocks,
         )
 
     def _place(self, place: tuple[int, str, int]) -> int:

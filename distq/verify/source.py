@@ -36,6 +36,8 @@ _CLOSED_FORM = {**{name: name for name in rotations.FIXED}, "rx": "rx", "ry": "r
 _CX = (math.pi, (Z_AXIS, X_AXIS))
 #: Largest block.
 _BLOCK_QUBITS = 6
+#: Where an instruction stands in the source circuit.
+Path = tuple[int, ...]
 _IGNORED = frozenset({"barrier", "delay", "id", "global_phase"})
 
 
@@ -49,6 +51,8 @@ class Source:
         atom_guard: for each atom the function that says whether it is measured (it is 0 if not).
         clbits: for each classical bit the function that it holds at the end.
         names: for each origin number of the tape the name of the instruction.
+        paths: for each row of the tape where it comes from: the position of the instruction in the circuit; inside a
+            definition the position there; inside a branch, a case or an iteration its number and the position there.
     """
 
     tape: Tape
@@ -56,6 +60,7 @@ class Source:
     atom_guard: list[int]
     clbits: list[int]
     names: list[str]
+    paths: list[Path]
 
 
 def read_source(circuit: QuantumCircuit, *, coarse: bool = False) -> Source:
@@ -70,7 +75,7 @@ def read_source(circuit: QuantumCircuit, *, coarse: bool = False) -> Source:
     """
     walker = _Walker(circuit, coarse)
     walker.walk(circuit, list(range(circuit.num_qubits)), list(range(circuit.num_clbits)), TRUE)
-    return Source(walker.tape, walker.booleans, walker.atom_guard, walker.clbits, walker.names)
+    return Source(walker.tape, walker.booleans, walker.atom_guard, walker.clbits, walker.names, walker.paths)
 
 
 class _Walker:
@@ -84,6 +89,8 @@ class _Walker:
         self.atom_guard: list[int] = []
         self.clbits = [FALSE] * circuit.num_clbits
         self.names: list[str] = []
+        self.paths: list[Path] = []
+        self.path: Path = ()
         self.turns: dict[Any, Quaternion] = {}
         self.controlled: dict[Any, tuple[int, int, Eigenphases]] = {}
         self.outer_clbits = {bit: i for i, bit in enumerate(circuit.clbits)}
@@ -92,15 +99,22 @@ class _Walker:
 
     def row(self, kind: Row, wires: tuple[int, ...], payload: Any, guard: int) -> None:
         self.tape.rows.append((kind, wires, payload, -1 if guard == TRUE else guard, len(self.names) - 1))
+        self.paths.append(self.path)
 
-    def walk(self, circuit: QuantumCircuit, wires: Sequence[int], clbits: Sequence[int], guard: int) -> None:
-        """Translate a circuit whose qubit i is on wires[i] and whose classical bit i is clbits[i] outside."""
+    def walk(
+        self, circuit: QuantumCircuit, wires: Sequence[int], clbits: Sequence[int], guard: int, inside: Path = ()
+    ) -> None:
+        """Translate a circuit whose qubit i is on wires[i] and whose classical bit i is clbits[i] outside.
+
+        `inside` is the path of the circuit in the source.
+        """
         if guard == FALSE:
             return
         position = {bit: i for i, bit in enumerate(circuit.qubits)}
         outside = {bit: clbits[i] for i, bit in enumerate(circuit.clbits)}
-        for item in circuit.data:
+        for number, item in enumerate(circuit.data):
             qubits = tuple(wires[position[q]] for q in item.qubits)
+            self.path = (*inside, number)
             self.instruction(item.operation, qubits, [outside[c] for c in item.clbits], outside, guard)
 
     def instruction(
@@ -138,9 +152,11 @@ class _Walker:
                 raise InputError(f"{op.name}: its condition reads a classical bit that the circuit does not have.")
             return self.clbits[index]
 
-        def body(block: QuantumCircuit, when: int) -> None:
+        path = self.path
+
+        def body(block: QuantumCircuit, when: int, number: int) -> None:
             self.depth += 1
-            self.walk(block, qubits, clbits, when)
+            self.walk(block, qubits, clbits, when, (*path, number))
             self.depth -= 1
 
         b = self.booleans
@@ -148,19 +164,20 @@ class _Walker:
             raise InputError(f"{op.name}: stored classical variables are not supported.")
         if op.name == "if_else":
             test = self.conditions.condition(op.condition, value_of)
-            for block, when in zip(op.blocks, (test, b.negate(test))):
-                body(block, b.conj(guard, when))
+            for number, (block, when) in enumerate(zip(op.blocks, (test, b.negate(test)))):
+                body(block, b.conj(guard, when), number)
         elif op.name == "for_loop":
             indices, variable, block = op.params
-            for value in indices:
+            for number, value in enumerate(indices):
                 body(
                     block if variable is None else block.assign_parameters({variable: value}, strict=False),
                     guard,
+                    number,
                 )
         elif op.name == "switch_case":
             self.switch(op, value_of, body, guard)
         elif op.name == "box":
-            body(op.blocks[0], guard)
+            body(op.blocks[0], guard, 0)
         else:
             raise InputError(f"{op.name}: loops on measured values are not supported.")
 
@@ -169,12 +186,12 @@ class _Walker:
 
         b, bits = self.booleans, self.conditions.target(op.target, value_of)
         rest = guard
-        for labels, block in op.cases_specifier():
+        for number, (labels, block) in enumerate(op.cases_specifier()):
             when = FALSE
             for label in labels:
                 holds = TRUE if label is CASE_DEFAULT else self.conditions.equals(bits, int(label))
                 when = b.disj(when, holds)
-            body(block, b.conj(rest, when))
+            body(block, b.conj(rest, when), number)
             rest = b.conj(rest, b.negate(when))
 
     # Gates
@@ -265,5 +282,5 @@ class _Walker:
         if circuit is None:
             raise InputError(f"gate {op.name!r}: it has neither a definition nor a matrix that can be used.")
         self.depth += 1
-        self.walk(circuit, qubits, clbits, guard)
+        self.walk(circuit, qubits, clbits, guard, self.path)
         self.depth -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.verify.angles import evaluate
+from distq.verify.bindings import random_bindings
 from distq.verify.branches import (
     Branch,
     Guard,
@@ -96,15 +97,20 @@ def verify_statevector(
     for what, places in (("inputs", files.inputs), ("outputs", files.outputs)):
         if len(set(places)) < len(places):
             return Outcome.wrong("statevector", f"two {what} of the program lie on the same physical qubit")
+    wanted = sorted(p.name for p in circuit.parameters)
+    # A parameter may be lost with a gate that never happens, but none may be new.
+    for outer, _ in files.parameters:
+        if outer not in wanted:
+            ours = ", ".join(wanted) or "none"
+            return Outcome.wrong("statevector", f"the program has the parameter {outer!r}, the circuit has {ours}")
+    bindings = _bindings(circuit, files, rng)
     details: dict[str, Any] = {"sampled": False, "inputs": 0, "branches": 1}
     limits = Limits(max_qubits, max_branches, max_work)
     try:
         repeat = 2
         done = 0
         while done < repeat:
-            bound, program = _bind(circuit, files, rng)
-            if isinstance(bound, Outcome):
-                return bound
+            bound, program = next(bindings)
             source = source_steps(bound)
             if promise.outcomes_only:
                 source.outputs = []
@@ -127,19 +133,13 @@ def verify_statevector(
     return Outcome.right("statevector", **details)
 
 
-def _bind(circuit: Any, files: ProgramFiles, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Give the unbound parameters of both sides the same random values."""
-    wanted = sorted(p.name for p in circuit.parameters)
-    # A parameter may be lost with a gate that never happens, but none may be new.
-    for outer, _ in files.parameters:
-        if outer not in wanted:
-            problem = f"the program has the parameter {outer!r}, the circuit has {', '.join(wanted) or 'none'}"
-            return Outcome.wrong("statevector", problem), None
-    if not wanted:
-        return circuit, files
-    values = {name: float(v) for name, v in zip(wanted, rng.uniform(0.3, 2.8, len(wanted)))}
-    bound = circuit.assign_parameters({p: values[p.name] for p in circuit.parameters})
-    return bound, files.bind(values)
+def _bindings(circuit: Any, files: ProgramFiles, rng: np.random.Generator) -> Iterator[tuple[Any, ProgramFiles]]:
+    """Both sides with the same random values for the unbound parameters, again and again."""
+    if circuit.parameters:
+        for bound, values in random_bindings(circuit, rng):
+            yield bound, files.bind(values)
+    while True:
+        yield circuit, files
 
 
 class _Check:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from distq.verify.alignment import aligned
 from distq.verify.atoms import AtomError, Atoms
+from distq.verify.bindings import random_bindings
 from distq.verify.blocks import ProgramIndex
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
@@ -30,6 +32,7 @@ from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.source import Source, read_source
+from distq.verify.substitute import WitnessError, substitute
 from distq.verify.tape import Row
 
 if TYPE_CHECKING:
@@ -93,12 +96,7 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
     if not circuit.parameters:
         yield circuit, files
         return
-    rng = random.Random(seed)
-    for _ in range(_BINDINGS):
-        # Positive values below 1.5 suit sqrt, log and arcsin of small multiples better than others.
-        values = {p.name: rng.uniform(0.1, 0.9) for p in circuit.parameters}
-        bound = circuit.assign_parameters({p: values[p.name] for p in circuit.parameters})
-        assert bound is not None
+    for bound, values in islice(random_bindings(circuit, random.Random(seed)), _BINDINGS):
         yield bound, files.bind(values)
 
 
@@ -108,7 +106,7 @@ def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int, promise: Pro
     try:
         return _Check(read_source(circuit), files, seed, outputs, promise).run()
     except Mismatch:
-        if not any(len(item.qubits) > 2 for item in circuit.data):
+        if files.blocks or not any(len(item.qubits) > 2 for item in circuit.data):
             raise
         try:
             return _Check(read_source(circuit, coarse=True), files, seed, outputs, promise).run()
@@ -127,8 +125,8 @@ class _Check:
     """One circuit without unbound parameters against one program."""
 
     def __init__(self, source: Source, files: ProgramFiles, seed: int, outputs: list[int], promise: Promise) -> None:
-        self.source, self.files, self.seed, self.outputs = source, files, seed, outputs
-        self.promise = promise
+        self.files, self.seed, self.outputs, self.promise = files, seed, outputs, promise
+        self.source, self.witness_error = _with_witnesses(source, files)
         self.replayed: Replayed = replay(files)
         kinds = {row[0] for row in source.tape.rows}
         self.has_blocks = Row.BLOCK in kinds
@@ -219,7 +217,7 @@ class _Check:
             raise Mismatch(
                 f"The one-qubit gates on the qubit that starts as {strand} do not multiply to those of the circuit."
             )
-        error = comparison.error + sides.source.dropped + sides.program.dropped
+        error = comparison.error + sides.source.dropped + sides.program.dropped + self.witness_error
         if error > TOTAL_TOLERANCE:
             raise Mismatch(f"The program's angles differ from those of the circuit by {error:.2g} in total.")
         return error
@@ -327,6 +325,21 @@ class _Check:
             where.append(f"in {self.files.place(difference.program)}")
         text = f" ({'; '.join(where)})" if where else ""
         return f"The program's gates are not those of the circuit: {difference.problem}{text}."
+
+
+def _with_witnesses(source: Source, files: ProgramFiles) -> tuple[Source, float]:
+    """The source with the program's witnesses carried out, and the rounding [rad].
+
+    Raises:
+        Mismatch: one of them is not true.
+    """
+    if not files.blocks:
+        return source, 0.0
+    try:
+        done = substitute(source.tape, source.paths, files.blocks, lambda g: source.booleans.support([g]))
+    except WitnessError as error:
+        raise Mismatch(f"Block {error.number} of the manifest {error.problem}.") from error
+    return replace(source, tape=done.tape, paths=[]), done.error
 
 
 def _never(guard: int) -> bool:

@@ -105,11 +105,10 @@ class RandomProgram:
         rows: int = 30,
         symbolic: bool = True,
         modules: int | None = None,
-        functions: bool = True,
         small: bool = False,
     ) -> None:
         self.random = random.Random(seed)
-        self.functions, self.small = functions, small
+        self.small = small
         r = self.random
         k = modules or r.randint(1, 3 if small else 4)
         members = tuple(
@@ -142,12 +141,11 @@ class RandomProgram:
 
         a, b, v = Parameter("theta"), Parameter("φ"), ParameterVector("v", 3)
         odd, clash = Parameter("my angle"), Parameter("c")
-        found = [
+        return [
             *(a, b, a + b, 2 * a, -a, a / 3 - b, (a + 1) * (b - 2), a * b / 2 + 0.1, -(a - b), a**2 + a, 1 / a),
             *(v[0] + v[2], -v[1] * 3, odd, odd * clash - 1, 1e-7 * a + 1e9 * b, PI * a, a - a, a * 0.25 + PI),
-            (a + b) / (a - b),
+            *((a + b) / (a - b), (2 * v[0]).sin() * 2 - b.exp(), (a * b).arctan(), a**0.5, a**7, (odd + b).abs()),
         ]
-        return found + ([(2 * v[0]).sin() * 2 - b.exp(), (a * b).arctan(), a**0.5] if self.functions else [])
 
     def param(self) -> tuple[float, int]:
         if self.expressions and self.random.random() < 0.4:

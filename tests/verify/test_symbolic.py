@@ -274,7 +274,12 @@ def test_merged_conditional_gates_need_branches(tmp_path: Path) -> None:
 def test_unbound_parameters(tmp_path: Path) -> None:
     theta = Parameter("theta")
     circuit = circuit_of(2, ("cp", 2 * theta, 0, 1))
-    for text, ok in (("cp(2*theta)", True), ("cp(theta + theta)", True), ("cp(theta**2)", False), ("cp(0.4)", False)):
+    for text, ok in (
+        ("cp(2*theta)", True),
+        ("cp(theta + theta)", True),
+        ("cp(theta*theta)", False),
+        ("cp(0.4)", False),
+    ):
         p = teleported_cz(text)
         p.parameters = ["theta"]
         outcome = verify_symbolic(circuit, read_directory(p.save(tmp_path / text.replace("*", "_"))))
