@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,12 +91,13 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     with clock("normalise"):
-        merged = merge_one_qubit(logical)
-        merged = rewrite_meaning(merged, network, start=start, outcomes_only=outcomes_only, without=without)
+        last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
+        merged = last(merge_one_qubit(logical))
     plan = make_plan(
         merged,
         network,
         raw=logical,
+        last=last,
         effort=effort,
         seed=seed,
         partitioner=partitioner,
@@ -132,6 +134,7 @@ def make_plan(
     network: Network,
     *,
     raw: LogicalCircuit | None = None,
+    last: Callable[[LogicalCircuit], LogicalCircuit] | None = None,
     effort: str = "default",
     seed: int = 0,
     partitioner: str = "auto",
@@ -143,7 +146,8 @@ def make_plan(
     """Partition a normalised circuit and put gates, copies and moves in order.
 
     Gates on three or more qubits that no module could serve with its communication qubits are expanded first: in `raw`,
-    if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses.
+    if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses;
+    `last` is what was done to the circuit after that.
     """
     from distq.network.feasible import usable_modules
     from distq.partition.cost import cost
@@ -170,7 +174,7 @@ def make_plan(
         if not len(rows):
             break
         with clock("normalise"):
-            raw, circuit = _expanded(circuit, rows, raw)
+            raw, circuit = _expanded(circuit, rows, raw, last)
     with clock("partition"):
         # Which of these is cheapest when communication qubits are few, only their order can tell.
         candidates = [placement]
@@ -187,7 +191,10 @@ def make_plan(
 
 
 def _expanded(
-    circuit: LogicalCircuit, rows: list[int], raw: LogicalCircuit | None
+    circuit: LogicalCircuit,
+    rows: list[int],
+    raw: LogicalCircuit | None,
+    last: Callable[[LogicalCircuit], LogicalCircuit] | None,
 ) -> tuple[LogicalCircuit | None, LogicalCircuit]:
     """The raw and the merged circuit with these rows of the merged one expanded."""
     import numpy as np
@@ -198,9 +205,14 @@ def _expanded(
     if raw is None:
         return None, expand_gates(circuit, rows)
     # Merging keeps the order of all gates on several qubits.
-    number = np.searchsorted(np.flatnonzero(circuit.arity > 1), rows)
+    number = np.searchsorted(np.flatnonzero(circuit.arity > 1), rows).tolist()
+    if circuit.wide_before is not None:
+        number = circuit.wide_before[number].tolist()
+        if min(number) < 0:
+            raise ValueError("a gate that lost legs cannot be expanded any more")
     raw = expand_gates(raw, np.flatnonzero(raw.arity > 1)[number].tolist())
-    return raw, merge_one_qubit(raw)
+    circuit = merge_one_qubit(raw)
+    return raw, last(circuit) if last else circuit
 
 
 def count_plan(plan: Plan) -> dict[str, Any]:

@@ -88,6 +88,8 @@ class LogicalCircuit:
             definition, its position in `definition.data`; inside an if or a for, the number of the branch (0 true,
             1 else) or of the iteration and its position in that body; and so on. Empty: instruction k has path (k,).
         rewrites: what was put in the place of instructions, in order.
+        wide_before: after `rewrite.meaning`: for each gate on two or more qubits, in order, its number among those that
+            there were before, -1 if it is another gate now. None: they are what they were.
         start: "zero" if this is the source only for qubits that start in |0>, else "any".
         outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
     """
@@ -114,6 +116,7 @@ class LogicalCircuit:
     origin: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     paths: tuple[tuple[int, ...], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    wide_before: Int32 | None = None
     start: str = "any"
     outcomes_only: bool = False
 

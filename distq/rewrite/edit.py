@@ -81,6 +81,7 @@ def edit(circuit: LogicalCircuit, removed: NDArray[np.bool_], new: Sequence[NewR
     renumber = np.full(len(expressions) + 1, -1, np.int32)
     renumber[used] = np.arange(len(used))
     sorted_keys = keys[order]
+    before = np.concatenate([np.full(len(new), -1, np.int32), _wide_numbers(circuit)[kept]])[order]
     origin = circuit.origin
     if len(origin) == len(circuit):
         origin = np.concatenate([np.full(len(new), NO_ORIGIN, np.int32), origin[kept]])[order]
@@ -101,7 +102,16 @@ def edit(circuit: LogicalCircuit, removed: NDArray[np.bool_], new: Sequence[NewR
             for a, b, n in circuit.blocks
         ),
         origin=origin,
+        wide_before=before[widths[order] > 1],
     )
+
+
+def _wide_numbers(circuit: LogicalCircuit) -> NDArray[np.int32]:
+    """(N,) `wide_before` of each row that is a gate on two or more qubits, else -1."""
+    wide = circuit.arity > 1
+    result = np.full(len(circuit), -1, np.int32)
+    result[wide] = np.arange(np.count_nonzero(wide)) if circuit.wide_before is None else circuit.wide_before
+    return result
 
 
 def _end(keys: NDArray[np.int64], row: int, rows: int) -> int:

@@ -31,14 +31,13 @@ from dataclasses import dataclass, field
 
 from distq.verify.booleans import FALSE, TRUE, Booleans
 from distq.verify.events import MASK, PARALLEL, SHIFT, Builder, Event, EventSet
+from distq.verify.levels import CLOSE, Parts, levels
 from distq.verify.promise import Promise
 from distq.verify.rotations import IDENTITY, Z_AXIS, Quaternion, Vector, about, multiply, pull_back
 from distq.verify.tape import Row
 
 #: Rounds at most.
 _ROUNDS = 60
-#: Guarded angles this close to pi [rad] are products of Paulis, equal ones within this are added up.
-_CLOSE = 1e-9
 #: An axis whose component along Z is smaller than this counts as perpendicular.
 _LEVEL = 1e-7
 _GATES = (Row.PARITY, Row.MCP)
@@ -162,6 +161,7 @@ class _Round:
         self.builder.dropped = old.dropped
         #: Whether the strand is in the -1 state of Z in its present coordinates; None: unknown.
         self.known: list[int | None] = [FALSE if promise.start_zero else None] * count
+        self.changed = False
         #: The first unconditional measurement of every packet that has one, and those that are done.
         self.measured: dict[int, int] = {}
         self.done: set[int] = set()
@@ -174,7 +174,7 @@ class _Round:
     def run(self) -> tuple[EventSet, bool]:
         """The new events, and whether they differ from the old ones."""
         old, builder = self.old, self.builder
-        sums, self.changed = _sums(old.events, self.booleans)
+        sums = _sums(old.events)
         for number, event in enumerate(old.events):
             builder.origin = event.origin
             if event.kind not in _GATES:
@@ -186,9 +186,7 @@ class _Round:
             if parts is None:
                 continue  # added to an earlier one
             self._begin(event.legs)
-            for guard, angle in parts:
-                self._gate(event, guard, angle)
-        self._split_paulis()
+            self._gates(event, parts)
         frames = [
             _representative(multiply(frame, inner)) if known is not None else multiply(frame, inner)
             for frame, inner, known in zip(old.frames, builder.frames, self.known)
@@ -315,6 +313,21 @@ class _Round:
             value = self.booleans.ite(event.guard, FALSE if sign > 0 else TRUE, known)
             self.known[strand] = self._signed(value, 1 if axis[2] > 0 else -1)
 
+    def _gates(self, event: Event, sums: dict[int, float]) -> None:
+        """All gates in one place. A parity rotation by pi on several legs is a product of Paulis, one for each leg."""
+        parts = list(sums.items())
+        if len(parts) > 1 or parts[0][0] >= 0:
+            is_wide = event.kind == Row.PARITY and len(event.legs) > 1
+            found, odd, dropped = levels(parts, math.pi if is_wide else math.tau, self.booleans)
+            self.builder.dropped += dropped
+            for guard in odd:
+                for leg in event.legs:
+                    self._gate(event._replace(legs=(leg,)), guard, math.pi)
+            self.changed = self.changed or bool(odd) or not _same(parts, found)
+            parts = found
+        for guard, angle in parts:
+            self._gate(event, guard, angle)
+
     def _gate(self, event: Event, guard: int, angle: float) -> None:
         b = self.booleans
         legs: list[tuple[int, int]] = []
@@ -364,50 +377,24 @@ class _Round:
         else:
             self.builder.place(kind, legs, angle, guard)
 
-    def _split_paulis(self) -> None:
-        """A guarded parity rotation by pi is a product of guarded Paulis, one for each leg."""
-        result: list[Event] = []
-        for event in self.builder.events:
-            off = math.pi - abs(event.angle)
-            if event.kind == Row.PARITY and event.guard >= 0 and len(event.legs) > 1 and abs(off) < _CLOSE:
-                self.builder.dropped += abs(off)
-                result += [event._replace(legs=(leg,), angle=math.pi) for leg in event.legs]
-                self.changed = True
-            else:
-                result.append(event)
-        self.builder.events = result
-
 
 #: (kind, packets, signs) of gates that may be added up.
 _Place = tuple[int, tuple[int, ...], tuple[int, ...]]
 
 
-def _sums(events: list[Event], booleans: Booleans) -> tuple[dict[_Place, list[tuple[int, float]]], bool]:
-    """(guard, angle) of all gates in one place, added up, and whether that left fewer of them."""
+def _sums(events: list[Event]) -> dict[_Place, dict[int, float]]:
+    """For all gates in one place, by their guards, the sums of their angles."""
     sums: dict[_Place, dict[int, float]] = {}
-    count = 0
     for event in events:
         if event.kind in _GATES:
             parts = sums.setdefault((event.kind, event.legs, event.extra), {})
             parts[event.guard] = parts.get(event.guard, 0.0) + event.angle
-            count += 1
-    result = {place: _joined(list(parts.items()), booleans) for place, parts in sums.items()}
-    return result, sum(map(len, result.values())) < count
+    return sums
 
 
-def _joined(parts: list[tuple[int, float]], b: Booleans) -> list[tuple[int, float]]:
-    """Equal angles under conditions that exclude each other are one under either."""
-    result: list[tuple[int, float]] = []
-    for guard, angle in parts:
-        for k, (other, amount) in enumerate(result):
-            same = abs(math.remainder(angle - amount, math.tau)) < _CLOSE
-            if same and guard >= 0 and other >= 0 and b.conj(guard, other) == FALSE:
-                union = b.disj(guard, other)
-                result[k] = (-1 if union == TRUE else union, amount)
-                break
-        else:
-            result.append((guard, angle))
-    return result  # what became unconditional is added to its like in the next round
+def _same(a: Parts, b: Parts) -> bool:
+    """Whether two lists have the same angles under the same conditions."""
+    return len(a) == len(b) and all(g == h and abs(s - t) < CLOSE for (g, s), (h, t) in zip(sorted(a), sorted(b)))
 
 
 def _towards(axis: Vector) -> Quaternion:
@@ -431,9 +418,9 @@ def _shortest(axis: Vector) -> Quaternion:
 def _representative(frame: Quaternion) -> Quaternion:
     """The frame of a known strand up to rotations about Z that come before it."""
     w, x, y, z = frame
-    if x * x + y * y < _CLOSE * _CLOSE:
+    if x * x + y * y < CLOSE * CLOSE:
         return IDENTITY
-    if w * w + z * z < _CLOSE * _CLOSE:
+    if w * w + z * z < CLOSE * CLOSE:
         return (0.0, 1.0, 0.0, 0.0)
     # frame = Rz(a) Ry(b) Rz(c) has w - iz ~ e^{-i(a+c)/2} and y - ix ~ e^{i(a-c)/2}.
     angle = -(math.atan2(-z, w) + math.atan2(-x, y))
