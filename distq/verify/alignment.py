@@ -36,7 +36,7 @@ def aligned(source: Callable[[frozenset[int]], Normal], program: EventSet, kept:
     yield best.events
     gap, strands = _gap(best.events, program, kept)
     tries = max(_LEAST_TRIES, _WORK // (len(best.events.events) + 1))
-    waiting = sorted(p for p in best.free if p >> SHIFT in strands)
+    waiting = _order(best, strands)
     while waiting and tries > 0 and gap:
         packet = waiting.pop(0)
         tries -= 1
@@ -44,9 +44,14 @@ def aligned(source: Callable[[frozenset[int]], Normal], program: EventSet, kept:
         found, where = _gap(other.events, program, kept)
         if found < gap:
             turned, best, gap = turned ^ {packet}, other, found
-            waiting = sorted(p for p in best.free if p >> SHIFT in where and p != packet)
+            waiting = [p for p in _order(best, where) if p != packet]
     if turned:
         yield best.events
+
+
+def _order(normal: Normal, strands: set[int]) -> list[int]:
+    """Free packets, those on strands that differ first."""
+    return sorted(normal.free, key=lambda p: (p >> SHIFT not in strands, p))
 
 
 def _gap(source: EventSet, program: EventSet, kept: Sequence[int]) -> tuple[int, set[int]]:
