@@ -4,9 +4,10 @@ The program's protocols are replayed from its files (`distq.verify.replay`), whi
 rules and leaves the logical operations. Both these and the source circuit become events in frame coordinates
 (`distq.verify.events`, where the criterion is stated and proved) and are compared. Conditions are compared as Boolean
 functions of the circuit's measurements. If that does not settle it, gates that add up or cancel are merged; both
-sides are brought to the normal form of `distq.verify.meaning`, by what measurements, resets and promises allow; gates on
-three or more qubits are proved against the program's run of gates on the same qubits; and conditions are resolved
-branch by branch, in all branches or, if these are too many, in a sample that takes every condition both ways.
+sides are brought to the normal form of `distq.verify.meaning`, by what measurements, resets and promises allow;
+gates on three or more qubits are proved against the program's run of gates on the same qubits; and conditions
+are resolved branch by branch, in all branches or, if these are too many, in a sample that takes every
+condition both ways.
 """
 
 from __future__ import annotations
