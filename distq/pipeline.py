@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Homes = Mapping[int, str | int]
 
 EFFORTS = ("fast", "default", "best")
+STARTS = ("any", "zero")
 VERIFY_METHODS = ("none", "symbolic", "statevector", "stabilizer", "auto")
 
 
@@ -38,6 +40,8 @@ def compile(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    start: str = "any",
+    outcomes_only: bool = False,
     without: Collection[str] = (),
     error_budget: float = 1e-9,
     verify: str = "symbolic",
@@ -55,7 +59,9 @@ def compile(
         initial_homes: "free", or the module of some qubits at the start.
         final_homes: "free", "same" (where they began), or the module of some qubits at the end.
         pins: qubits that stay in a module all the time.
-        without: techniques that are switched off, by name (`distq.rewrite.passes.TECHNIQUES`).
+        start: "any": the program does to every input state what the circuit does; "zero": to qubits that start in |0>.
+        outcomes_only: preserve only the joint distribution of the classical bits, not the state that is left.
+        without: techniques that are switched off, by name (`distq.rewrite.passes.NAMES`).
         error_budget: rotations may be left out as long as the operator norm of the difference between program and
             circuit is at most this, up to a global phase; 0: none. What was spent is `error_bound` in the summary.
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
@@ -75,12 +81,14 @@ def compile(
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
+    from distq.rewrite.meaning import rewrite_meaning
     from distq.rewrite.merge import merge_one_qubit
     from distq.rewrite.passes import enabled, rewrite
     from distq.schedule.asap import asap
 
     _one_of("effort", effort, EFFORTS)
     _one_of("verify", verify, VERIFY_METHODS)
+    _one_of("start", start, STARTS)
     techniques = enabled(without)
     halt = Halt(time_limit)
     if not 0 <= error_budget < 1:
@@ -93,11 +101,13 @@ def compile(
         network = resolve(network=str(network))
     with clock("normalise"):
         rewritten = rewrite(logical, techniques, error_budget)
-        merged = merge_one_qubit(rewritten)
+        last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
+        merged = last(merge_one_qubit(rewritten))
     plan = make_plan(
         merged,
         network,
         raw=rewritten,
+        last=last,
         effort=effort,
         seed=seed,
         partitioner=partitioner,
@@ -115,6 +125,8 @@ def compile(
         **count_plan(plan),
         "effort": effort,
         "partitioner": plan.placement.partitioner,
+        "start": start,
+        "outcomes_only": outcomes_only,
         "seed": seed,
         "techniques": {"rewrites": list(techniques)},
         "error_bound": plan.circuit.error_bound,
@@ -127,7 +139,7 @@ def compile(
     if verify == "none":
         return compiled
     with clock("verify"):
-        result = _verify(source, compiled, verify, error_budget)
+        result = _verify(source, compiled, verify, start=start, outcomes_only=outcomes_only, error_budget=error_budget)
     stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
     return compiled
 
@@ -137,6 +149,7 @@ def make_plan(
     network: Network,
     *,
     raw: LogicalCircuit | None = None,
+    last: Callable[[LogicalCircuit], LogicalCircuit] | None = None,
     effort: str = "default",
     seed: int = 0,
     partitioner: str = "auto",
@@ -149,7 +162,8 @@ def make_plan(
     """Partition a normalised circuit and put gates, copies and moves in order.
 
     Gates on three or more qubits that no module could serve with its communication qubits are expanded first: in `raw`,
-    if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses.
+    if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses;
+    `last` is what was done to the circuit after that.
     """
     from distq.network.feasible import usable_modules
     from distq.partition.cost import cost
@@ -181,7 +195,7 @@ def make_plan(
             if not len(rows):
                 break
             with clock("normalise"):
-                raw, circuit = _expanded(circuit, rows, raw)
+                raw, circuit = _expanded(circuit, rows, raw, last)
         with clock("partition"):
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
@@ -201,7 +215,10 @@ def make_plan(
 
 
 def _expanded(
-    circuit: LogicalCircuit, rows: list[int], raw: LogicalCircuit | None
+    circuit: LogicalCircuit,
+    rows: list[int],
+    raw: LogicalCircuit | None,
+    last: Callable[[LogicalCircuit], LogicalCircuit] | None,
 ) -> tuple[LogicalCircuit | None, LogicalCircuit]:
     """The raw and the merged circuit with these rows of the merged one expanded."""
     import numpy as np
@@ -212,9 +229,14 @@ def _expanded(
     if raw is None:
         return None, expand_gates(circuit, rows)
     # Merging keeps the order of all gates on several qubits.
-    number = np.searchsorted(np.flatnonzero(circuit.arity > 1), rows)
+    number = np.searchsorted(np.flatnonzero(circuit.arity > 1), rows).tolist()
+    if circuit.wide_before is not None:
+        number = circuit.wide_before[number].tolist()
+        if min(number) < 0:
+            raise ValueError("a gate that lost legs cannot be expanded any more")
     raw = expand_gates(raw, np.flatnonzero(raw.arity > 1)[number].tolist())
-    return raw, merge_one_qubit(raw)
+    circuit = merge_one_qubit(raw)
+    return raw, last(circuit) if last else circuit
 
 
 def count_plan(plan: Plan) -> dict[str, Any]:
@@ -280,10 +302,10 @@ def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
         return with_witnesses(canonical(lower(plan)), plan.circuit)
 
 
-def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str, error_budget: float) -> VerifyResult:
+def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str, **promises: Any) -> VerifyResult:
     from distq.verify import verify
 
-    result = verify(source, compiled, method=method, error_budget=error_budget)
+    result = verify(source, compiled, method=method, **promises)
     if not result.ok:
         raise VerificationError(
             f"the compiled program failed its {result.method} verification: {result.message} "

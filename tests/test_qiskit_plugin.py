@@ -196,7 +196,7 @@ def test_noise_model_addresses_the_pairs():
     for q in range(3):
         source.cx(q, q + 1)
     source.measure_all()
-    result = generate_pass_manager(PAIR, 3, **FAST).run(source)
+    result = generate_pass_manager(PAIR, 3, without=("measured",), **FAST).run(source)
     model = noise.NoiseModel()
     model.add_all_qubit_quantum_error(noise.pauli_error([("IX", 1.0)]), EPR)
     job = aer.AerSimulator(noise_model=model, seed_simulator=1).run(result, shots=50, shot_branching_enable=True)

@@ -89,6 +89,10 @@ class LogicalCircuit:
             1 else) or of the iteration and its position in that body; and so on. Empty: instruction k has path (k,).
         rewrites: what was put in the place of instructions, in order.
         error_bound: bound on the operator norm of the difference from the source, up to a global phase.
+        wide_before: after `rewrite.meaning`: for each gate on two or more qubits, in order, its number among those that
+            there were before, -1 if it is another gate now. None: they are what they were.
+        start: "zero" if this is the source only for qubits that start in |0>, else "any".
+        outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
     """
 
     num_qubits: int
@@ -114,6 +118,9 @@ class LogicalCircuit:
     paths: tuple[tuple[int, ...], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     error_bound: float = 0.0
+    wide_before: Int32 | None = None
+    start: str = "any"
+    outcomes_only: bool = False
 
     def __len__(self) -> int:
         return len(self.code)

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from distq.cli.common import DistqCommand, print_json, progress
-from distq.pipeline import EFFORTS, VERIFY_METHODS
-from distq.rewrite.passes import TECHNIQUES
+from distq.pipeline import EFFORTS, STARTS, VERIFY_METHODS
+from distq.rewrite.passes import NAMES
 
 
 @click.command("compile", cls=DistqCommand, short_help="Compile a circuit for a network and verify the program.")
@@ -50,10 +50,19 @@ from distq.rewrite.passes import TECHNIQUES
     help="Keep a qubit in a module all the time; may be repeated.",
 )
 @click.option(
+    "--start",
+    type=click.Choice(STARTS),
+    default="any",
+    show_default=True,
+    help="Promise that all qubits start in |0> (zero).",
+)
+@click.option("--outcomes-only", is_flag=True, help="Preserve measured outcomes only, not the state that is left.")
+@click.option(
     "--without",
     multiple=True,
+    type=click.Choice(NAMES),
     metavar="NAME",
-    help=f"Switch a technique off; may be repeated: {', '.join(TECHNIQUES)}.",
+    help=f"Switch a technique off; may be repeated: {', '.join(NAMES)}.",
 )
 @click.option(
     "--error-budget",
@@ -93,6 +102,8 @@ def command(
     initial_homes: str | None,
     final_homes: str | None,
     pinned: tuple[str, ...],
+    start: str,
+    outcomes_only: bool,
     without: tuple[str, ...],
     error_budget: float,
     check: str,
@@ -133,6 +144,8 @@ def command(
             initial_homes=homes("--initial-homes", initial_homes, ("free",), source, target),
             final_homes=homes("--final-homes", final_homes, ("free", "same"), source, target),
             pins=pins("--pin", pinned, source, target) or None,
+            start=start,
+            outcomes_only=outcomes_only,
             without=without,
             error_budget=error_budget,
             verify=check,

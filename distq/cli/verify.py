@@ -21,6 +21,14 @@ from distq.cli.common import VERIFY_METHODS, DistqCommand, print_json, progress
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--method", type=click.Choice(VERIFY_METHODS), default="auto", show_default=True, help="How to verify.")
 @click.option(
+    "--start",
+    type=click.Choice(("any", "zero")),
+    default="any",
+    show_default=True,
+    help="Verify for any input state, or for qubits that start in |0> only.",
+)
+@click.option("--outcomes-only", is_flag=True, help="Verify measured outcomes only, not the state that is left.")
+@click.option(
     "--error-budget",
     type=float,
     default=1e-9,
@@ -29,7 +37,15 @@ from distq.cli.common import VERIFY_METHODS, DistqCommand, print_json, progress
     help="Accept that small rotations are left out while the operator-norm error stays within E.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as one JSON object.")
-def command(circuit: str, directory: Path, method: str, error_budget: float, as_json: bool) -> None:
+def command(
+    circuit: str,
+    directory: Path,
+    method: str,
+    start: str,
+    outcomes_only: bool,
+    error_budget: float,
+    as_json: bool,
+) -> None:
     """Verify that the program in DIR computes CIRCUIT, whatever the input state.
 
     CIRCUIT is the source (OpenQASM 2 or 3, QPY, or - for standard input), DIR what `distq compile` wrote.
@@ -41,7 +57,9 @@ def command(circuit: str, directory: Path, method: str, error_budget: float, as_
     with progress(as_json) as show:
         if show:
             show("verifying")
-        result = verify_program(circuit, directory, method=method, error_budget=error_budget)
+        result = verify_program(
+            circuit, directory, method=method, start=start, outcomes_only=outcomes_only, error_budget=error_budget
+        )
     if as_json:
         print_json(result.to_dict())
     elif result.ok:

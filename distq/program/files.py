@@ -45,7 +45,7 @@ def save_program(
         stats: what the compiler reports; kept as it is.
         schedule: start times of the rows of `program`, which must be in canonical form then; computed in unit
             durations if not given.
-        extra: further keys of the manifest, or another `promise`.
+        extra: further keys of the manifest.
         plan: what the steps of the plan are for, beside the tags.
 
     Raises:
@@ -80,7 +80,7 @@ def program_files(
         program: in canonical form.
         stats: what the compiler reports.
         schedule: start times of the rows; without it the manifest has none.
-        extra: further keys of the manifest, or another `promise`.
+        extra: further keys of the manifest.
         plan: what the steps of the plan are for, beside the tags.
     """
     texts = emit_modules(program)
@@ -91,7 +91,7 @@ def program_files(
         manifest["schedule"] = {"makespan": float(schedule.makespan), "start": start}
     manifest["stats"] = dict(stats or {})
     manifest["plan"] = {**(plan or {}), "tag": [program.tag[t.rows].tolist() for t in texts]}
-    clash = sorted((set(extra or ()) & set(manifest)) - {"promise"})
+    clash = sorted(set(extra or ()) & set(manifest))
     if clash:
         raise ValueError(f"extra keys must not replace those of the format: {', '.join(clash)}")
     manifest.update(extra or {})
@@ -160,7 +160,7 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         ],
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
         "derived": [[i, derived[i]] for i in map(derived_identifier, range(len(derived)))],
-        "promise": "every-input",
+        "promise": {"start": program.start, "outcomes_only": program.outcomes_only},
         **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
         **({"error_bound": program.error_bound} if program.error_bound else {}),
     }

@@ -262,6 +262,8 @@ class _Joiner:
             qubit_registers=tuple(Register(name, tuple(bits)) for name, bits in circuit.qubit_registers),
             clbit_registers=tuple(Register(name, tuple(bits)) for name, bits in circuit.clbit_registers),
             circuit_name=circuit.name,
+            start=manifest.promise.start,
+            outcomes_only=manifest.promise.outcomes_only,
             global_phase=phase,
             blocks=tuple(
                 Block(tuple(tuple(s) if isinstance(s, list) else s for s in b.of), tuple(b.gates))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta
@@ -59,6 +59,11 @@ class _Schedule(msgspec.Struct):
     start: list[list[Annotated[float, Meta(ge=0)]]]
 
 
+class _Promise(msgspec.Struct):
+    start: Literal["any", "zero"]
+    outcomes_only: bool
+
+
 class _Plan(msgspec.Struct):
     # Further columns say what steps are for; they are checked by `report.explain`, which alone reads them.
     tag: list[list[int]]
@@ -84,7 +89,7 @@ class Manifest(msgspec.Struct):
     outputs: list[_Place]
     clbits: list[list[tuple[_Conjunction, tuple[_Index, str, _Index] | None]]]
     parameters: list[str | tuple[str, str]]
-    promise: str
+    promise: _Promise
     derived: list[tuple[str, str]] = []
     blocks: list[_Block] = []
     error_bound: Annotated[float, Meta(ge=0)] = 0.0

@@ -64,6 +64,8 @@ class DistributedProgram:
         clbit_values: for each classical bit of the source its value at the end, over program bits.
         expressions: Qiskit ParameterExpressions.
         qubit_registers, clbit_registers, circuit_name, global_phase: of the source circuit.
+        start: "zero" if the program relies on qubits that start in |0>, else "any".
+        outcomes_only: whether it preserves no more than the joint distribution of the classical bits.
         blocks: witnesses, in order.
         error_bound: bound on the operator norm of the difference from the circuit, up to a global phase.
         block_parameters: sorted names of unbound parameters that occur in witnesses only.
@@ -97,6 +99,8 @@ class DistributedProgram:
     clbit_registers: tuple[Register, ...] = ()
     circuit_name: str = ""
     global_phase: Any = 0.0
+    start: str = "any"
+    outcomes_only: bool = False
     blocks: tuple[Block, ...] = ()
     block_parameters: tuple[str, ...] = ()
     error_bound: float = 0.0

@@ -102,6 +102,8 @@ class _Lowering:
             clbit_registers=circuit.clbit_registers,
             circuit_name=circuit.name,
             global_phase=circuit.global_phase,
+            start=circuit.start,
+            outcomes_only=circuit.outcomes_only,
         )
 
     # Qubits and bits.

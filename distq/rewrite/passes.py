@@ -15,7 +15,12 @@ TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
     "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
+    "measured": "what is measured along the axis of its last gates is measured first: they become conditions",
+    "reset": "controls on a qubit that was reset vanish",
+    "known-inputs": "controls on qubits that start in |0> vanish, if that is promised",
+    "outcomes-only": "gates that no measured outcome can see vanish, if only outcomes matter",
 }
+NAMES = tuple(TECHNIQUES)
 
 
 def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
     from distq.verify.outcome import Outcome
+    from distq.verify.promise import Promise
     from distq.verify.reader import ProgramFiles
 
 #: Samples that are less likely than this to come from one distribution are called different.
@@ -57,8 +58,12 @@ def check_case(
     """
     import distq
     from distq.program.order import canonical, differences
+    from distq.verify.promise import Promise
 
     report = CaseReport()
+    promise = Promise(
+        start_zero=(options or {}).get("start") == "zero", outcomes_only=bool((options or {}).get("outcomes_only"))
+    )
     clock = time.perf_counter
     begin = clock()
     try:
@@ -83,31 +88,35 @@ def check_case(
         report.seconds["save and load"] = clock() - begin
         for method in methods:
             begin = clock()
-            _verify(case.circuit, path, method, report)
+            _verify(case.circuit, path, method, report, promise)
             report.seconds[method] = clock() - begin
     if shots:
         begin = clock()
         try:
-            _compare_runs(case, loaded, shots, report)
+            _compare_runs(case, loaded, shots, report, promise)
         except Exception as error:
             report.problems.append(f"run: {type(error).__name__}: {error}")
         report.seconds["run"] = clock() - begin
     return report
 
 
-def verify_with(circuit: QuantumCircuit, files: ProgramFiles, method: str, seed: int = 0) -> Outcome:
-    """The outcome of one method of `distq.verify`, applicable or not."""
+def verify_with(
+    circuit: QuantumCircuit, files: ProgramFiles, method: str, seed: int = 0, promise: Promise | None = None
+) -> Outcome:
+    """The outcome of one method of `distq.verify`, applicable or not; no promise is the strongest one."""
     from importlib import import_module
 
+    from distq.verify.promise import STRONGEST
+
     function = getattr(import_module(f"distq.verify.{method}"), f"verify_{method}")
-    return function(circuit, files, seed=seed)
+    return function(circuit, files, seed=seed, promise=promise or STRONGEST)
 
 
-def _verify(circuit: QuantumCircuit, path: Path, method: str, report: CaseReport) -> None:
+def _verify(circuit: QuantumCircuit, path: Path, method: str, report: CaseReport, promise: Promise) -> None:
     from distq.verify.reader import read_directory
 
     try:
-        outcome = verify_with(circuit, read_directory(path), method)
+        outcome = verify_with(circuit, read_directory(path), method, promise=promise)
     except Exception as error:
         report.problems.append(f"{method}: {type(error).__name__}: {error}")
         return
@@ -116,8 +125,8 @@ def _verify(circuit: QuantumCircuit, path: Path, method: str, report: CaseReport
         report.problems.append(f"{method}: {outcome.reason}")
 
 
-def _compare_runs(case: CompileCase, loaded: Any, shots: int, report: CaseReport) -> None:
-    """Both from the same random product state; all qubits that still matter are measured at the end."""
+def _compare_runs(case: CompileCase, loaded: Any, shots: int, report: CaseReport, promise: Promise) -> None:
+    """Both from the same random product state (or |0>); all qubits that still matter are measured at the end."""
     from distq.simulate.run import run
     from distq.verify.source_steps import source_steps
 
@@ -126,8 +135,8 @@ def _compare_runs(case: CompileCase, loaded: Any, shots: int, report: CaseReport
     source = case.circuit.assign_parameters({p: values[p.name] for p in case.circuit.parameters})
     joined = loaded.to_qiskit()
     joined = joined.assign_parameters({p: values[p.name] for p in joined.parameters})
-    angles = rng.uniform(0.2, 2.9, (source.num_qubits, 2))
-    outputs = source_steps(source).outputs
+    angles = rng.uniform(0.2, 2.9, (0 if promise.start_zero else source.num_qubits, 2))
+    outputs = [] if promise.outcomes_only else source_steps(source).outputs
     extra = joined.metadata["distq"]
     original = _framed(source, list(range(source.num_qubits)), outputs, angles)
     program = _framed(joined, extra["inputs"], [extra["outputs"][q] for q in outputs], angles)

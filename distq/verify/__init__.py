@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from distq.program.compiled import CompiledProgram
     from distq.verify.outcome import Outcome
+    from distq.verify.promise import Promise
     from distq.verify.reader import ProgramFiles
 
 METHODS = ("auto", "symbolic", "statevector", "stabilizer")
@@ -65,9 +66,14 @@ def verify(
     method: str = "auto",
     *,
     seed: int = 0,
+    start: str = "any",
+    outcomes_only: bool = False,
     error_budget: float = 1e-9,
 ) -> VerifyResult:
     """Verify that a compiled program computes a circuit, for every input state and measurement branch.
+
+    Only what is promised here is assumed; what the program's manifest says about promises is not believed. A
+    program that says itself that it relies on a weaker promise is wrong unless that is given here too.
 
     The circuit is read through Qiskit's own readers and the program from its files; a `CompiledProgram` is saved
     into a temporary directory first.
@@ -78,6 +84,8 @@ def verify(
         method: `symbolic` (any size), `statevector`, `stabilizer` (Clifford circuits), or `auto`: symbolic, and
             statevector as well if the circuit is small.
         seed: of everything random in the methods.
+        start: "any" input state, or "zero": all qubits start in |0>, and only this input is verified.
+        outcomes_only: verify the joint distribution of the classical bits, but not the state that is left.
         error_budget: rotations that the program leaves out are accepted while the operator-norm error that they may
             cause is at most this in all; what the program says about that is not believed.
 
@@ -89,13 +97,16 @@ def verify(
         InputError: the circuit or the program cannot be read.
     """
     from distq.verify.loading import load_circuit
+    from distq.verify.promise import Promise
     from distq.verify.reader import read_directory
 
+    if start not in ("any", "zero"):
+        raise UsageError(f"start is {start!r}; it must be one of any, zero.")
     if method not in METHODS:
         raise UsageError(f"method is {method!r}; it must be one of {', '.join(METHODS)}.")
     if not 0 <= error_budget < 1:
         raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1.")
-    start = time.perf_counter()
+    begin = time.perf_counter()
     source = load_circuit(circuit)
     if isinstance(program, (str, Path)):
         files = read_directory(program)
@@ -104,30 +115,41 @@ def verify(
             target = Path(folder) / "program"
             program.save(target)
             files = read_directory(target)
-    outcomes = _run(source, files, method, seed, error_budget)
-    return _result(outcomes, time.perf_counter() - start)
+    outcomes = _run(source, files, method, seed, Promise(start == "zero", outcomes_only), error_budget)
+    return _result(outcomes, time.perf_counter() - begin)
 
 
-def _run(source: QuantumCircuit, files: ProgramFiles, method: str, seed: int, error_budget: float) -> list[Outcome]:
+def _run(
+    source: QuantumCircuit, files: ProgramFiles, method: str, seed: int, promise: Promise, error_budget: float
+) -> list[Outcome]:
+    from distq.verify.outcome import Outcome
+    from distq.verify.promise import missing
+
+    problem = missing(files.manifest, promise)
+    if problem:
+        return [Outcome.wrong("symbolic" if method == "auto" else method, problem)]
     if method in ("auto", "symbolic"):
         from distq.verify.symbolic import verify_symbolic
 
-        outcomes = [verify_symbolic(source, files, seed=seed, error_budget=error_budget)]
+        outcomes = [verify_symbolic(source, files, seed=seed, promise=promise, error_budget=error_budget)]
         if method == "auto" and source.num_qubits <= _AUTO_QUBITS and len(files) <= _AUTO_STATEMENTS:
             from distq.verify.statevector import TOLERANCE, verify_statevector
 
             tolerance = TOLERANCE + 2 * error_budget
-            second = verify_statevector(source, files, seed=seed, max_work=_AUTO_WORK, tolerance=tolerance)
+            second = verify_statevector(
+                source, files, seed=seed, promise=promise, max_work=_AUTO_WORK, tolerance=tolerance
+            )
             outcomes += [second] if second.applicable else []
         return outcomes
     if method == "statevector":
         from distq.verify.statevector import TOLERANCE, verify_statevector
 
-        outcome = verify_statevector(source, files, seed=seed, tolerance=TOLERANCE + 2 * error_budget)
+        tolerance = TOLERANCE + 2 * error_budget
+        outcome = verify_statevector(source, files, seed=seed, promise=promise, tolerance=tolerance)
     else:
         from distq.verify.stabilizer import verify_stabilizer
 
-        outcome = verify_stabilizer(source, files, seed=seed)
+        outcome = verify_stabilizer(source, files, seed=seed, promise=promise)
     if not outcome.applicable:
         reason = outcome.reason.rstrip(".")
         raise UsageError(f"the {method} method cannot judge this program ({reason}); use --method symbolic.")

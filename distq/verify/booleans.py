@@ -72,6 +72,22 @@ class Booleans:
         """F xor g."""
         return self.ite(f, self.negate(g), g)
 
+    def substitute(self, f: int, functions: Mapping[int, int]) -> int:
+        """The function f of these functions in the place of some variables."""
+        memo: dict[int, int] = {}
+
+        def walk(g: int) -> int:
+            if g <= TRUE:
+                return g
+            found = memo.get(g)
+            if found is None:
+                var, low, high = self._nodes[g]
+                test = functions.get(var)
+                found = memo[g] = self.ite(self.var(var) if test is None else test, walk(high), walk(low))
+            return found
+
+        return walk(f)
+
     def all_of(self, functions: Iterable[int]) -> int:
         """The conjunction of all."""
         result = TRUE

@@ -78,6 +78,7 @@ class EventSet:
         axes: for every strand the axes of its packets, in frame coordinates.
         frames: for every strand the product of its one-qubit gates.
         strand_at: for every wire the strand that it carries at the end.
+        signs: for every strand, for its packets, whether the leg that opened it points along its axis (1) or not (-1).
         dropped: sum of the angles that were left out as negligible [rad].
         measured: (strand, bit, guard) of every measurement, carried out or not, in order.
     """
@@ -88,6 +89,7 @@ class EventSet:
     strand_at: list[int]
     dropped: float = 0.0
     measured: list[tuple[int, int, int]] = field(default_factory=list)
+    signs: list[list[int]] = field(default_factory=list)
 
 
 @dataclass
@@ -108,6 +110,7 @@ class Builder:
         n = self.num_strands
         self.frames: list[Quaternion] = [IDENTITY] * n
         self.axes: list[list[Vector]] = [[] for _ in range(n)]
+        self.signs: list[list[int]] = [[] for _ in range(n)]
         self.open = [False] * n
         self.strand_at = list(range(n))
         self.origin = -1
@@ -145,7 +148,7 @@ class Builder:
                 self._reset(strand_at[wires[0]], guard)
             else:
                 raise OpaqueError(origin)
-        return EventSet(self.events, self.axes, frames, strand_at, self.dropped, self.measured)
+        return EventSet(self.events, self.axes, frames, strand_at, self.dropped, self.measured, self.signs)
 
     # Legs and packets
 
@@ -161,8 +164,10 @@ class Builder:
         self.open[strand] = True
         if x * _UP[0] + y * _UP[1] + z * _UP[2] > 0:
             packets.append(axis)
+            self.signs[strand].append(1)
             return strand << SHIFT | len(packets) - 1, 1
         packets.append((-x, -y, -z))
+        self.signs[strand].append(-1)
         return strand << SHIFT | len(packets) - 1, -1
 
     def put(self, kind: int, legs: tuple[int, ...], angle: float, guard: int, extra: tuple[int, ...]) -> None:
@@ -285,6 +290,8 @@ class Builder:
         if abs(angle) <= NEGLIGIBLE:
             self.dropped += abs(angle)
             return
+        if axis[0] * _UP[0] + axis[1] * _UP[1] + axis[2] * _UP[2] < 0:  # a rotation about Z is not one about -Z
+            axis, angle = (-axis[0], -axis[1], -axis[2]), -angle
         packet, sign = self.leg(strand, pull_back(self.frames[strand], axis))
         self._parity((packet,), sign * angle, guard)
 

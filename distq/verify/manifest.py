@@ -62,7 +62,8 @@ class Manifest:
         clbits: decision lists as in the file.
         parameters: (name in the source, name in the files).
         derived: (name in the files, formula over the parameters' names in the files) of each derived input.
-        promise: what the program claims to preserve.
+        start_zero: whether the program relies on qubits that start in |0>.
+        outcomes_only: whether it claims to preserve the distribution of the classical bits only.
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
         blocks: witnesses, by number; nothing is proved about them yet.
@@ -79,7 +80,8 @@ class Manifest:
     clbits: list[list[Any]]
     parameters: tuple[tuple[str, str], ...]
     derived: tuple[tuple[str, str], ...]
-    promise: str
+    start_zero: bool
+    outcomes_only: bool
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
     blocks: tuple[Witness, ...] = ()
@@ -142,7 +144,10 @@ def read_manifest(directory: Path) -> Manifest:
     links, limits = _network(check)
     modules = _modules(check, limits)
     pairs = _pairs(check, links, modules)
-    promise = check.key(document, "promise", str)
+    promise = check.key(document, "promise", dict)
+    start = check.key(promise, "start", str, "'promise'")
+    if start not in ("any", "zero"):
+        check.fail(f"'start' in 'promise' is {start!r}, but must be 'any' or 'zero'")
     parameters = _parameters(check)
     return Manifest(
         num_qubits=num_qubits,
@@ -156,7 +161,8 @@ def read_manifest(directory: Path) -> Manifest:
         clbits=_clbits(check, num_clbits, modules),
         parameters=parameters,
         derived=_derived(check, {inner for _, inner in parameters}),
-        promise=promise,
+        start_zero=start == "zero",
+        outcomes_only=check.key(promise, "outcomes_only", bool, "'promise'"),
         schedule_lengths=_schedule(check),
         raw=document,
         blocks=_blocks(check, num_qubits, parameters),

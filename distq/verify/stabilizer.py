@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from distq.errors import MissingExtraError
 from distq.verify.branches import Guard, Step
 from distq.verify.outcome import Outcome
+from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import Decision, ProgramFiles
 from distq.verify.source_steps import UnsupportedError, source_steps
 from distq.verify.statevector import program_steps
@@ -42,7 +43,9 @@ class NotCliffordError(Exception):
     """Something that stabilizers cannot follow; the message names it."""
 
 
-def verify_stabilizer(circuit: Any, files: ProgramFiles, *, seed: int = 0, max_qubits: int = 3000) -> Outcome:
+def verify_stabilizer(
+    circuit: Any, files: ProgramFiles, *, seed: int = 0, promise: Promise = STRONGEST, max_qubits: int = 3000
+) -> Outcome:
     """Compare all stabilizer flows of a Clifford circuit and its program: a proof for every input and branch.
 
     Applies to Clifford gates (whatever their names), measurements, resets, and Paulis conditional on parities
@@ -52,6 +55,7 @@ def verify_stabilizer(circuit: Any, files: ProgramFiles, *, seed: int = 0, max_q
         circuit: the source, a `QuantumCircuit`.
         files: the program, from `read_directory`.
         seed: not needed; accepted by every method.
+        promise: with `start_zero` all qubits are reset at the start; with `outcomes_only` also at the end.
         max_qubits: physical qubits in use at most.
 
     Returns:
@@ -77,10 +81,12 @@ def verify_stabilizer(circuit: Any, files: ProgramFiles, *, seed: int = 0, max_q
         steps = program_steps(files)
         sides = []
         decisions: list[Decision] = [(((), c),) for c in range(circuit.num_clbits)]
-        every = list(range(circuit.num_qubits))
+        if promise.outcomes_only:
+            source.outputs = []
+        every = [] if promise.start_zero else list(range(circuit.num_qubits))
         for rows, inputs, outputs, values in (
             (source.steps, every, source.outputs, decisions),
-            (steps, files.inputs, [files.outputs[q] for q in source.outputs], files.clbits),
+            (steps, [files.inputs[q] for q in every], [files.outputs[q] for q in source.outputs], files.clbits),
         ):
             side = _Side(rows, inputs, outputs, values)
             if side.num_qubits > max_qubits:
@@ -91,7 +97,7 @@ def verify_stabilizer(circuit: Any, files: ProgramFiles, *, seed: int = 0, max_q
     except UnsupportedError as error:
         return Outcome.not_applicable(name, str(error))
     expected, found = sides
-    problem = _difference(expected, found, circuit.num_qubits, source.outputs)
+    problem = _difference(expected, found, len(every), source.outputs)
     if problem:
         return Outcome.wrong(name, problem, flows=len(expected))
     return Outcome.right(name, flows=len(expected))

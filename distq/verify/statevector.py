@@ -23,6 +23,7 @@ from distq.verify.branches import (
     simulate,
 )
 from distq.verify.outcome import Outcome
+from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import Decision, ProgramFiles
 from distq.verify.source_steps import SourceSteps, UnsupportedError, source_steps
 
@@ -55,6 +56,7 @@ def verify_statevector(
     files: ProgramFiles,
     *,
     seed: int = 0,
+    promise: Promise = STRONGEST,
     max_qubits: int = 22,
     max_branches: int = 2**12,
     max_work: float = 4e9,
@@ -73,6 +75,7 @@ def verify_statevector(
         circuit: the source, a `QuantumCircuit`.
         files: the program, from `read_directory`.
         seed: for inputs, parameters, and the choice of branches if there are too many.
+        promise: with `start_zero` the only input is |0...0>; with `outcomes_only` all qubits are traced out at the end.
         max_qubits: qubits that hold something at one moment.
         max_branches: different measurement branches at one moment. Equal ones are merged, so that a right
             program seldom has many. Unitary circuits with more are checked on a random part of them.
@@ -111,7 +114,9 @@ def verify_statevector(
         while done < repeat:
             bound, program = next(bindings)
             source = source_steps(bound)
-            check = _Check(source, program, limits, tolerance, rng)
+            if promise.outcomes_only:
+                source.outputs = []
+            check = _Check(source, program, limits, tolerance, rng, promise.start_zero)
             choi = check.use_choi()
             problem = check.run(choi)
             details["choi"] = choi
@@ -120,7 +125,7 @@ def verify_statevector(
             details["sampled"] = details["sampled"] or check.sampled
             if problem is not None:
                 return Outcome.wrong("statevector", problem, **details)
-            if choi and not files.parameters:
+            if (choi or promise.start_zero) and not files.parameters:
                 repeat = 1
             done += 1
     except TooLargeError as error:
@@ -149,8 +154,10 @@ class _Check:
         limits: Limits,
         tolerance: float,
         rng: np.random.Generator,
+        start_zero: bool,
     ) -> None:
         self.source, self.program, self.tolerance, self.rng = source, program, tolerance, rng
+        self.start_zero = start_zero
         self.steps = program_steps(program)
         self.limits = limits
         self.sampled = False
@@ -168,7 +175,7 @@ class _Check:
 
     def use_choi(self) -> bool:
         n = len(self.active)
-        if n > CHOI_QUBITS:
+        if n > CHOI_QUBITS or self.start_zero:
             return False
         _, work = estimate_peak(self.steps, [self.program.inputs[q] for q in self.active])
         return n <= 3 or work * 2.0**n <= CHOI_WORK
@@ -177,7 +184,9 @@ class _Check:
         """What is wrong, or None."""
         self.check_size(len(self.active) if choi else 0)
         state, references = self.input(choi)
-        start = Branch(state.copy(), [*references, *self.active])
+        # Qubits in |0> take no room until something is done to them.
+        present = [] if self.start_zero else self.active
+        start = Branch(state.copy(), [*references, *present])
         exact = self.limits
         outputs = [q for q in self.source.outputs if q in set(self.active)]
         expected = simulate(
@@ -189,9 +198,9 @@ class _Check:
             self.rng,
         )
         zero = all(bit < 0 for decision in self.program.clbits for _, bit in decision)
-        unitary = not self.source.has_measurement and zero
+        unitary = not self.source.has_measurement and zero and bool(self.source.outputs)
         limits = Limits(exact.qubits, exact.branches, exact.work, sample=unitary)
-        places = [self.program.inputs[q] for q in self.active]
+        places = [self.program.inputs[q] for q in present]
         there = [*references, *(self.program.outputs[q] for q in outputs)]
         start = Branch(state.copy(), [*references, *places])
         bits = frozenset(b for d in self.program.clbits for g, v in d for b in [v, *(x for x, _ in g)] if b >= 0)
@@ -206,6 +215,8 @@ class _Check:
 
     def input(self, choi: bool) -> tuple[State, list[int]]:
         n = len(self.active)
+        if self.start_zero:
+            return np.ones((), np.complex128), []
         if choi:
             references = [-1 - j for j in range(n)]
             state = np.eye(2**n, dtype=np.complex128).reshape((2,) * (2 * n)) / 2 ** (n / 2)
@@ -215,9 +226,10 @@ class _Check:
 
     def check_size(self, references: int) -> None:
         """Refuse early what cannot fit, before any state is made."""
+        present = [] if self.start_zero else self.active
         sides = (
-            (self.source.steps, self.active),
-            (self.steps, [self.program.inputs[q] for q in self.active]),
+            (self.source.steps, present),
+            (self.steps, [self.program.inputs[q] for q in present]),
         )
         for steps, start in sides:
             _, work = estimate_peak(steps, start)

@@ -5,29 +5,36 @@ rules and leaves the logical operations. Both these and the source circuit becom
 (`distq.verify.events`, where the criterion is stated and proved) and are compared. Conditions are compared as Boolean
 functions of the circuit's measurements. Where the compiler put other gates in the place of instructions, its witnesses
 are proved first and carried out on the source (`distq.verify.substitute`). If the comparison does not settle it, gates
-that add up or cancel are merged, and conditions are resolved branch by branch, in all branches or, if these are too
-many, in a sample that takes every condition both ways.
+that add up or cancel are merged; both sides are brought to the normal form of `distq.verify.meaning`, by what
+measurements, resets and promises allow; and conditions are resolved branch by branch, in all branches or, if these are
+too many, in a sample that takes every condition both ways.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from distq.verify.alignment import aligned
 from distq.verify.atoms import AtomError, Atoms
 from distq.verify.bindings import random_bindings
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
 from distq.verify.events import Builder, EventSet, OpaqueError
+from distq.verify.meaning import ImpossibleError, Labels, normal_form
 from distq.verify.outcome import DEFAULT_BUDGET, Outcome
 from distq.verify.outputs import output_qubits
+from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.source import Source, read_source
 from distq.verify.substitute import WitnessError, substitute
+from distq.verify.tape import Row
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -45,7 +52,12 @@ class Mismatch(Exception):
 
 
 def verify_symbolic(
-    circuit: QuantumCircuit, files: ProgramFiles, *, seed: int = 0, error_budget: float = DEFAULT_BUDGET
+    circuit: QuantumCircuit,
+    files: ProgramFiles,
+    *,
+    seed: int = 0,
+    promise: Promise = STRONGEST,
+    error_budget: float = DEFAULT_BUDGET,
 ) -> Outcome:
     """Whether the program carries out the circuit on every input, in every measurement branch.
 
@@ -53,6 +65,7 @@ def verify_symbolic(
         circuit: the source circuit.
         files: the program, as read from its directory.
         seed: for the values of unbound parameters, and for sampled branches.
+        promise: what may be assumed, and what must be preserved.
         error_budget: bound on the operator-norm error of the rotations that the program leaves out.
 
     Returns:
@@ -67,7 +80,7 @@ def verify_symbolic(
         _check_sizes(circuit, files)
         details: dict[str, Any] = {}
         for bound, program in _bindings(circuit, files, seed):
-            details = _check(bound, program, seed, error_budget)
+            details = _check(bound, program, seed, promise, error_budget)
             details["bindings"] = _BINDINGS if circuit.parameters else 1
             details["blocks"] = len(files.blocks)
     except (Mismatch, ReplayError) as error:
@@ -96,9 +109,12 @@ def _bindings(circuit: QuantumCircuit, files: ProgramFiles, seed: int) -> Iterat
         yield bound, files.bind(values)
 
 
-def _check(circuit: QuantumCircuit, files: ProgramFiles, seed: int, error_budget: float) -> dict[str, Any]:
+def _check(
+    circuit: QuantumCircuit, files: ProgramFiles, seed: int, promise: Promise, error_budget: float
+) -> dict[str, Any]:
+    outputs = [] if promise.outcomes_only else output_qubits(circuit)
     source, error, omitted = _with_witnesses(read_source(circuit), files, error_budget)
-    return {**_Check(source, error, files, seed, output_qubits(circuit)).run(), "error_bound": omitted}
+    return {**_Check(source, error, files, seed, outputs, promise).run(), "error_bound": omitted}
 
 
 @dataclass
@@ -111,10 +127,16 @@ class _Check:
     """One circuit without unbound parameters against one program."""
 
     def __init__(
-        self, source: Source, witness_error: float, files: ProgramFiles, seed: int, outputs: list[int]
+        self,
+        source: Source,
+        witness_error: float,
+        files: ProgramFiles,
+        seed: int,
+        outputs: list[int],
+        promise: Promise,
     ) -> None:
         self.source, self.witness_error = source, witness_error
-        self.files, self.seed, self.outputs = files, seed, outputs
+        self.files, self.seed, self.outputs, self.promise = files, seed, outputs, promise
         self.replayed: Replayed = replay(files)
         self.booleans: Booleans = source.booleans
 
@@ -155,16 +177,40 @@ class _Check:
             ) from error
         return _Sides(source, program)
 
-    def _compare(self, sides: _Sides, atoms: Atoms) -> float:
+    def _compare(self, sides: _Sides, atoms: Atoms, outcomes: Mapping[int, int] | None = None) -> float:
+        """The error [rad] of a program that is right, in the first form in which that shows."""
         self._check_outputs(sides)
-        comparison = self._comparison(atoms)
+        first: Mismatch | None = None
+        for form, comparison in self._forms(sides, atoms, outcomes or {}):
+            try:
+                return self._agree(form, comparison)
+            except Mismatch as error:
+                first = first or error
+        assert first is not None
+        raise first
+
+    def _forms(self, sides: _Sides, atoms: Atoms, outcomes: Mapping[int, int]) -> Iterator[tuple[_Sides, Comparison]]:
+        """Both sides as they are; with gates added up; and in their normal form."""
+        yield sides, self._comparison(atoms)
+        yield _Sides(simplify(sides.source), simplify(sides.program)), self._comparison(atoms)
+        if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
+            return
+        labels = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes, is_source=True)
+        source = partial(normal_form, sides.source, labels, self.promise)
+        labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
+        program = normal_form(sides.program, labels, self.promise).events
+        kept = [sides.source.strand_at[q] for q in self.outputs]
+        for form in aligned(source, program, kept):
+            yield _Sides(form, program), Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom)
+
+    def _has_reset(self) -> bool:
+        return any(row[0] == Row.RESET for row in self.source.tape.rows)
+
+    def _agree(self, sides: _Sides, comparison: Comparison) -> float:
+        """The error of a program that is right in this form."""
         difference = comparison.differ(sides.source, sides.program)
         if difference is not None:
-            smaller = _Sides(simplify(sides.source), simplify(sides.program))
-            comparison = self._comparison(atoms)
-            if comparison.differ(smaller.source, smaller.program) is not None:
-                raise Mismatch(self._describe(difference))
-            sides = smaller
+            raise Mismatch(self._describe(difference))
         kept = [sides.source.strand_at[q] for q in self.outputs]
         strand = frames_differ(sides.source, sides.program, kept)
         if strand >= 0:
@@ -240,7 +286,8 @@ class _Check:
             ours_hold = {g: value(g, assignment) for g in ours}
             theirs_hold = {g: value(f, assignment) for g, f in theirs.items()}
             sides = self._build(ours_hold.__getitem__, theirs_hold.__getitem__)
-            error = max(error, self._compare(sides, atoms))
+            with suppress(ImpossibleError):
+                error = max(error, self._compare(sides, atoms, assignment))
             events, count = max(events, len(sides.source.events)), count + 1
         return {"events": events, "angle_error": error, "branches": count, "branches_sampled": sampled}
 

@@ -49,8 +49,22 @@ class TestCompile:
         assert sorted(p.name for p in tmp_path.iterdir()) == ["ghz.qasm"]
 
     def test_json(self, tmp_path: Path, ghz: Path, cli: Cli) -> None:
-        result = cli("compile", ghz, "--modules", 2, "-o", tmp_path / "out", "--json", "--seed", 3)
-        summary = result.json
+        # Measured straight away, a GHZ state needs classical messages only.
+        assert cli("compile", ghz, "--modules", 2, "--json").json["ebits"] == 0
+        common = (
+            "compile",
+            ghz,
+            "--modules",
+            2,
+            "--without",
+            "measured",
+            "-o",
+            tmp_path / "out",
+            "--json",
+            "--seed",
+            3,
+        )
+        summary = cli(*common).json
         assert set(summary) >= SUMMARY_KEYS
         assert set(summary["circuit"]) >= {"qubits", "gates", "two_qubit_gates"}
         assert (summary["circuit"]["qubits"], summary["circuit"]["two_qubit_gates"]) == (4, 3)
@@ -69,7 +83,7 @@ class TestCompile:
         assert cli("show", tmp_path / "out", "--json").json == summary
 
     def test_standard_input(self, tmp_path: Path, shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-        done = shell("compile", "-", "--modules", 2, "-o", "out", "--json", input=GHZ)
+        done = shell("compile", "-", "--modules", 2, "--without", "measured", "-o", "out", "--json", input=GHZ)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         assert json.loads(done.stdout)["ebits"] == 1
@@ -131,7 +145,7 @@ class TestCompile:
     def test_homes_and_pins(self, tmp_path: Path, ghz: Path, cli: Cli) -> None:
         homes = tmp_path / "homes.json"
         homes.write_text('{"0": "m1", "q[1]": "m0", "2": "m1", "3": "m0"}')
-        common = ("compile", ghz, "--modules", 2, "--json", "--initial-homes")
+        common = ("compile", ghz, "--modules", 2, "--without", "measured", "--json", "--initial-homes")
         for value in (homes, "0=m1,q[1]=m0,2=m1,3=m0"):
             summary = cli(*common, value, "--final-homes", "same").json
             for layout in ("initial_layout", "final_layout"):

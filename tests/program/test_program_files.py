@@ -57,13 +57,13 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, seed: int, rows: i
     program = random_program(seed, rows)
     path = tmp_path_factory.mktemp("round") / "program"
     form = canonical(program)
-    save_program(program, path, stats={"seed": seed, "ebits": np.int64(form.ebits)}, extra={"promise": "outcomes"})
+    save_program(program, path, stats={"seed": seed, "ebits": np.int64(form.ebits)}, extra={"note": "outcomes"})
     loaded, manifest = load_program(path)
     assert differences(loaded, form) == []
     assert manifest["stats"] == {"seed": seed, "ebits": form.ebits}
-    assert manifest["promise"] == "outcomes"
+    assert manifest["note"] == "outcomes"
     # What is loaded is written again byte by byte.
-    again = program_files(loaded, stats=manifest["stats"], schedule=asap(loaded), extra={"promise": "outcomes"})
+    again = program_files(loaded, stats=manifest["stats"], schedule=asap(loaded), extra={"note": "outcomes"})
     assert again == content(path)
     for before, after in zip(form.expressions, loaded.expressions):
         assert number(before, _VALUES) == pytest.approx(number(after, _VALUES), rel=1e-12, abs=1e-12)

@@ -137,7 +137,7 @@ class Handmade:
             "outputs": self.outputs if self.outputs is not None else self.inputs,
             "clbits": self.clbits,
             "parameters": self.parameters,
-            "promise": "every-input",
+            "promise": {"start": "any", "outcomes_only": False},
             **self.extra,
         }
         (directory / "manifest.json").write_text(json.dumps(manifest))
