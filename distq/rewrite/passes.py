@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
-from distq.circuit.logical import LogicalCircuit
 from distq.errors import UsageError
+
+if TYPE_CHECKING:
+    from distq.circuit.logical import LogicalCircuit
 
 #: What each technique does; all are on unless they are switched off by name.
 TECHNIQUES: dict[str, str] = {
