@@ -1,1 +1,1 @@
-"""Passes from one logical circuit to an equal one."""
+"""Passes from one logical circuit to an equal one (`passes` names them; `normal`, `budget`, `merge`, `expand`)."""

@@ -54,6 +54,6 @@ def ghz(tmp_path: Path) -> Path:
 def program(tmp_path: Path, ghz: Path, cli: Cli) -> Path:
     """The GHZ circuit compiled for two modules."""
     directory = tmp_path / "program"
-    result = cli("compile", ghz, "--modules", 2, "-o", directory)
+    result = cli("compile", ghz, "--modules", 2, "--without", "measured", "-o", directory)
     assert result.code == 0, result.err
     return directory
