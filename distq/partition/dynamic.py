@@ -184,6 +184,8 @@ def improve_dynamic(problem: PartitionProblem, *placements: Placement) -> Placem
         if least == 0 or problem.halt.asked():
             break
         again = i - fresh
+        if again >= 0 and best is placements[0]:
+            break  # where nothing was found from hot, little is from cool
         start = best if again >= 0 else placements[i % len(placements)]
         hot = AGAIN[again % len(AGAIN)] if again >= 0 else COOL if large else HEATS[i % len(HEATS)]
         search.load(start)

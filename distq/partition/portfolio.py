@@ -54,7 +54,7 @@ def static_placements(problem: PartitionProblem) -> list[Placement]:
     large = len(problem.hypergraph.nodes.packets) > LARGE
     found = _large(problem, search) if large else _small(problem, search)
     found.sort(key=lambda f: (f.energy, f.name))
-    best = _distinct(found)[: max(1, problem.options.starts)]
+    best = _distinct(problem, found)[: max(1, problem.options.starts)]
     return [placement(problem, f.homes, _polish(problem, search, f), f"auto:{f.name}") for f in best]
 
 
@@ -71,9 +71,9 @@ def _small(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
     nodes = problem.hypergraph.nodes.count
     moves = max(min(options.hot_moves, SMALL * nodes), SCALE[problem.effort] * nodes)
     cool = min(options.cool, SMALL * nodes)
-    for i, start in enumerate(_distinct(starts)[: options.kept]):
+    for i, start in enumerate(_distinct(problem, starts)[: options.kept]):
         search.load(start.homes, start.sites)
-        search.anneal(cool, seed + i, hot=0.45)
+        search.anneal(cool, seed + i, hot=0.25 if i % 2 else 0.45)
         found.append(_Found(search.energy, start.name, search.homes, search.sites))
     for i in range(options.hot):
         start = starts[i % len(starts)]
@@ -150,13 +150,18 @@ def _rename(problem: PartitionProblem, search: StaticSearch, found: _Found) -> _
     return _Found(least, found.name, name[found.homes], name[found.sites])
 
 
-def _distinct(found: list[_Found]) -> list[_Found]:
-    """Without those whose homes are the same as an earlier one's."""
+def _distinct(problem: PartitionProblem, found: list[_Found]) -> list[_Found]:
+    """Without those whose homes are the same as an earlier one's, up to the names of modules that are alike."""
+    alike = problem.span.mode == COMPLETE and (problem.fixed < 0).all() and (problem.final < 0).all()
     seen: set[bytes] = set()
     kept = []
     for f in found:
-        if f.homes.tobytes() not in seen:
-            seen.add(f.homes.tobytes())
+        homes = f.homes
+        if alike:
+            _, first, group = np.unique(homes, return_index=True, return_inverse=True)
+            homes = np.argsort(np.argsort(first))[group].astype(np.int32)
+        if homes.tobytes() not in seen:
+            seen.add(homes.tobytes())
             kept.append(f)
     return kept
 
