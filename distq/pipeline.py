@@ -76,6 +76,7 @@ def compile(
         logical = from_qiskit(source)
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
+    network = network.without_dead_links()
     with clock("normalise"):
         merged = merge_one_qubit(logical)
     plan = make_plan(
