@@ -25,6 +25,7 @@ COMMANDS = {
     "compile": "distq.cli.compile",
     "verify": "distq.cli.verify",
     "show": "distq.cli.show",
+    "schedule": "distq.cli.schedule",
     "run": "distq.cli.run",
     "export": "distq.cli.export",
     "networks": "distq.cli.networks",

@@ -226,13 +226,14 @@ class LinkHardware:
         Infinite where the rate is 0.
         """
         duty = self.duty_cycle or 1.0
-        if self.pair_time is not None:
-            return self.pair_time / duty
+        p = self.attempt_probability
+        if self.rate == 0:
+            return math.inf
+        if self.attempt_time is not None and p is not None:
+            return self.attempt_time / (p * duty)
         if self.rate is not None:
-            return math.inf if self.rate == 0 else 1 / (self.rate * duty)
-        if self.attempt_time is not None and self.success_probability is not None:
-            return self.attempt_time / (self.success_probability * duty)
-        return 0.0
+            return 1 / (self.rate * duty)
+        return (self.pair_time or 0.0) / duty
 
     def pair_state(self) -> NDArray[np.complex128]:
         """(4, 4) density matrix of a pair as a program gets it, near phi+; Werner if only a fidelity is known."""
