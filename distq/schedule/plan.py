@@ -150,7 +150,7 @@ def _sequential(graph: TaskGraph) -> _Rules:
     source, target = [pairs[:-1]], [pairs[1:]]
     for side in (0, 1):
         last = touch[pairs[:-1], side]
-        before = (last >= 0) & (position[last] < position[used[1:]])
+        before = (last >= 0) & (graph.link[last] < 0) & (position[last] < position[used[1:]])
         source.append(last[before])
         target.append(pairs[1:][before])
     return _Rules(np.concatenate(source), np.concatenate(target))

@@ -124,37 +124,39 @@ def replay(
                 last = max(last, end[i])
                 continue
             if consumed_offsets[i + 1] > consumed_offsets[i]:
-                # Pairs that are too old by now are generated again, on the generator and port that they had.
-                again = True
-                while again:
-                    again = False
+                # Pairs that are too old by now are generated again, on the generator and port that they had; the
+                # one that expires first goes first.
+                while True:
+                    e = -1
                     for j in range(consumed_offsets[i], consumed_offsets[i + 1]):
-                        e = consumed[j]
-                        x, g, p = link[e], generator[e], port[e]
-                        if t - end[e] <= max_age[x] * (1 + 1e-9):
-                            continue
-                        discarded[s] += 1
-                        if tries[e] >= most_tries:
-                            end[e] = t
-                            last = np.inf
-                            continue
-                        begin = max(end[e] + max_age[x], generator_free[g])
-                        if p >= 0:
-                            begin = max(begin, port_free[p])
-                        occupied = duration[e]
-                        if random:
-                            u = uniform(seed, first_sample + s, e, tries[e])
-                            occupied = pair_time(kind[x], slot[x], probability[x], u)
-                        if p >= 0:
-                            if port_link[p] != x:
-                                occupied += reconfiguration[x]
-                            port_link[p] = x
-                            port_free[p] = begin + occupied
-                        tries[e] += 1
-                        generator_free[g] = begin + occupied
-                        start[e], end[e] = begin, begin + occupied
-                        t = max(t, end[e])
-                        again = True
+                        c = consumed[j]
+                        age = max_age[link[c]]
+                        if t - end[c] > age * (1 + 1e-9) and (e < 0 or end[c] + age < end[e] + max_age[link[e]]):
+                            e = c
+                    if e < 0:
+                        break
+                    x, g, p = link[e], generator[e], port[e]
+                    discarded[s] += 1
+                    if tries[e] >= most_tries:
+                        end[e] = t
+                        last = np.inf
+                        continue
+                    begin = max(end[e] + max_age[x], generator_free[g])
+                    if p >= 0:
+                        begin = max(begin, port_free[p])
+                    occupied = duration[e]
+                    if random:
+                        u = uniform(seed, first_sample + s, e, tries[e])
+                        occupied = pair_time(kind[x], slot[x], probability[x], u)
+                    if p >= 0:
+                        if port_link[p] != x:
+                            occupied += reconfiguration[x]
+                        port_link[p] = x
+                        port_free[p] = begin + occupied
+                    tries[e] += 1
+                    generator_free[g] = begin + occupied
+                    start[e], end[e] = begin, begin + occupied
+                    t = max(t, end[e])
                 # The generator takes care of its pair until it is used; only then it begins what comes later.
                 for j in range(consumed_offsets[i], consumed_offsets[i + 1]):
                     e = consumed[j]

@@ -120,10 +120,14 @@ class Order:
 
 
 def _users(graph: TaskGraph, position: Int64) -> Int64:
-    """The node that comes first in the order of those that use a half of each pair; pairs that follow are no use."""
+    """The node that comes first in the order of those that use a half of each pair.
+
+    -1 where there is none, or another pair takes the place of a half: such a pair is of no use.
+    """
     result = np.full(graph.num_nodes, -1, np.int64)
     touch = graph.touch[graph.pairs]
-    touch = np.where((touch >= 0) & (graph.link[touch] < 0), touch, -1)
+    replaced = ((touch >= 0) & (graph.link[touch] >= 0)).any(axis=1)
+    touch = np.where(replaced[:, None], -1, touch)
     late = len(position)
     at = np.where(touch >= 0, position[touch], late)
     first = np.where(at[:, 0] <= at[:, 1], touch[:, 0], touch[:, 1]) if len(touch) else touch[:0, 0]
