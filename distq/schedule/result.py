@@ -126,8 +126,8 @@ def _users(graph: TaskGraph, position: Int64) -> Int64:
     """
     result = np.full(graph.num_nodes, -1, np.int64)
     touch = graph.touch[graph.pairs]
-    replaced = ((touch >= 0) & (graph.link[touch] >= 0)).any(axis=1)
-    touch = np.where(replaced[:, None], -1, touch)
+    replaced = np.any((touch >= 0) & (graph.link[touch] >= 0), axis=1)
+    touch = np.where(np.reshape(replaced, (-1, 1)), -1, touch)
     late = len(position)
     at = np.where(touch >= 0, position[touch], late)
     first = np.where(at[:, 0] <= at[:, 1], touch[:, 0], touch[:, 1]) if len(touch) else touch[:0, 0]
