@@ -1,4 +1,7 @@
 import math
+import re
+import tomllib
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -195,3 +198,12 @@ def test_oxford_figures():
                           [0, 0.008, 0.009, 0]])  # fmt: skip
     (link,) = {x.hardware for x in network.links}
     assert np.abs(np.abs(np.array(link.state)) - published).max() < 6e-4
+
+
+def test_documented_files():
+    page = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text("utf-8")
+    whole, part = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    network = Network.from_dict(tomllib.loads(whole))
+    assert {x.hardware.attempt_probability for x in network.links} == {0.001}
+    found = Network.from_dict(tomllib.loads(part + '[[modules]]\nname = "B"\ndata = 1\n'))
+    assert found.modules[0].hardware.places(3, 2) == ((1, 2, 3), (0, 4))

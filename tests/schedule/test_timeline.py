@@ -6,16 +6,20 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from program_samples import HANDMADE, finish, oxford_network, random_program
+from qiskit import QuantumCircuit
 from timeline_checks import check_timeline, random_hardware
 
 import distq
+from distq.circuit.from_qiskit import from_qiskit
 from distq.errors import InfeasibleError, UsageError
 from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import Link, Module, Network
 from distq.ops import Op
 from distq.program.order import canonical
 from distq.program.types import COMM, DATA, DistributedProgram, ProgramBuilder
+from distq.rewrite.merge import merge_one_qubit
 from distq.schedule.asap import Durations, asap
+from distq.schedule.bounds import every_plan_bound
 from distq.schedule.plan import POLICIES, schedule
 from distq.testing import random_case
 
@@ -48,6 +52,43 @@ def test_random_programs_on_random_hardware(seed: int) -> None:
     for (policy, frames), t in plans.items():
         assert plans["ahead", True].makespan <= plans[policy, frames].makespan
         assert plans["ahead", frames].makespan <= t.makespan
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_plan_beats_its_bound(part: int) -> None:
+    positive = 0
+    for seed in range(part, 80, 4):
+        case = random_case(seed, min_qubits=2, max_qubits=6, max_gates=25)
+        network = random_hardware(seed, case.network, ages=False)
+        logical = merge_one_qubit(from_qiskit(case.circuit))
+        program = distq.compile(case.circuit, network, effort="fast", verify="none", seed=case.seed).program
+        for hardware, least in ((network, None), (case.network, 1)):
+            bound = every_plan_bound(logical, hardware)
+            assert schedule(program, hardware).makespan >= bound * (1 - 1e-9)
+            positive += bound > 0
+            assert least is None or bound >= least or not logical.num_two_qubit_gates
+    assert positive > 20
+
+
+def test_bound_for_every_plan() -> None:
+    """Four CZ in one packet may happen together; an H between two sets an order."""
+    hardware = ModuleHardware(one_qubit_time=1.0, two_qubit_time=10.0, measure_time=7.0)
+    network = Network.line(2, 3, hardware=hardware)
+
+    def bound(circuit: QuantumCircuit) -> float:
+        return every_plan_bound(merge_one_qubit(from_qiskit(circuit)), network)
+
+    circuit = QuantumCircuit(4, 1)
+    for _ in range(2):
+        for other in (1, 2, 3):
+            circuit.cz(0, other)
+    assert bound(circuit) == 10
+    circuit.h(0)
+    circuit.cz(0, 1)
+    assert bound(circuit) == 21
+    circuit.measure(0, 0)
+    # The last CZ may be done after the measurement, by one bit.
+    assert bound(circuit) == 10 + 1 + 7
 
 
 @pytest.mark.parametrize("seed", range(30))
