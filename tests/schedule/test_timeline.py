@@ -61,13 +61,39 @@ def test_no_plan_beats_its_bound(part: int) -> None:
         case = random_case(seed, min_qubits=2, max_qubits=6, max_gates=25)
         network = random_hardware(seed, case.network, ages=False)
         logical = merge_one_qubit(from_qiskit(case.circuit))
-        program = distq.compile(case.circuit, network, effort="fast", verify="none", seed=case.seed).program
+        program = distq.compile(case.circuit, network, effort="fast", seed=case.seed).program
+        check_timeline(schedule(program))
         for hardware, least in ((network, None), (case.network, 1)):
             bound = every_plan_bound(logical, hardware)
             assert schedule(program, hardware).makespan >= bound * (1 - 1e-9)
             positive += bound > 0
             assert least is None or bound >= least or not logical.num_two_qubit_gates
     assert positive > 20
+
+
+def test_communication_qubits_take_turns_where_time_counts() -> None:
+    circuit = QuantumCircuit(4)
+    for _ in range(4):
+        circuit.cz(0, 2)
+        circuit.h(0)
+        circuit.h(2)
+    slow = LinkHardware(pair_time=10.0)
+    makespan = {}
+    for comm, timed in ((1, True), (2, True), (3, True), (2, False), (None, True)):
+        network = Network.line(2, 2, comm, link_hardware=slow if timed else None)
+        homes = {0: 0, 1: 0, 2: 1, 3: 1}
+        found = distq.compile(circuit, network, effort="fast", pins=homes)
+        program = found.program
+        pairs = np.flatnonzero(program.code == Op.EPR)
+        assert len(pairs) == 4
+        halves = program.qubit_index[program.qubits[program.qubit_offsets[pairs]]].tolist()
+        turns = 1 if comm is None or not timed else comm
+        assert halves == [i % turns for i in range(4)]
+        assert max(found.peak_comm_qubits.values()) == 1
+        makespan[comm, timed] = schedule(
+            program, network.with_hardware(ModuleHardware(measure_time=10.0), slow)
+        ).makespan
+    assert makespan[2, True] < makespan[1, True]
 
 
 def test_bound_for_every_plan() -> None:
