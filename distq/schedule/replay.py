@@ -65,7 +65,8 @@ def distribution(timeline: Timeline, samples: int, seed: int = 0) -> Distributio
     Everything keeps its order on every qubit, generator, port and message. A pair takes the time of its attempts, each
     with the success probability of its link. A pair that is older than its link allows when its user is ready is
     discarded at that age and generated again, then, on the same generator; a generator begins a pair only when those
-    of its pairs with a finite life have been used that the plan uses before.
+    of its pairs with a finite life have been used that the plan uses before, and the second half of such a pair is used
+    no earlier than the first.
 
     Args:
         timeline: of the program.

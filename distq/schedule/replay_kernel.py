@@ -62,6 +62,9 @@ def replay(
     lag: Array,
     consumed_offsets: Array,
     consumed: Array,
+    second_offsets: Array,
+    second: Array,
+    user: Array,
     kind: Array,
     slot: Array,
     probability: Array,
@@ -78,9 +81,9 @@ def replay(
     """Replay the order.
 
     `order` holds the nodes in the order of the plan; `consumed` for each node the pairs with a finite life that it is
-    the first to use; `reconfiguration` for each link the time of a port that served another link before. With `random`
-    the times of pairs are drawn, else they are their mean, `duration`. A pair that was generated `most_tries` times
-    without living long enough is given up.
+    the first to use, `second` those whose other half it uses, not before their `user`; `reconfiguration` for each link
+    the time of a port that served another link before. With `random` the times of pairs are drawn, else they are their
+    mean, `duration`. A pair that was generated `most_tries` times without living long enough is given up.
 
     Returns:
         (samples,) makespan, infinite where a pair was given up; (samples,) pairs that were discarded; start and end of
@@ -123,6 +126,8 @@ def replay(
                 start[i], end[i] = t, t + occupied
                 last = max(last, end[i])
                 continue
+            for j in range(second_offsets[i], second_offsets[i + 1]):
+                t = max(t, start[user[second[j]]])
             if consumed_offsets[i + 1] > consumed_offsets[i]:
                 # Pairs that are too old by now are generated again, on the generator and port that they had; the
                 # one that expires first goes first.

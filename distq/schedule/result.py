@@ -79,6 +79,11 @@ class Order:
         pairs = graph.pairs
         watched = pairs[(self.user[pairs] >= 0) & np.isfinite(t.max_age[graph.link[pairs]])]
         watched = watched[np.argsort(self.user[watched], kind="stable")]
+        # The other half is used no earlier: a pair must not die when half of it is used up.
+        touch = graph.touch[watched]
+        other = np.where(touch[:, 0] == self.user[watched], touch[:, 1], touch[:, 0])
+        seconds = np.argsort(other, kind="stable")
+        seconds = seconds[other[seconds] >= 0]
         behind = np.append(t.reconfiguration, 0.0)[t.fabric]
         return replay(
             self.order,
@@ -92,6 +97,9 @@ class Order:
             self.lag,
             np.searchsorted(self.user[watched], np.arange(graph.num_nodes + 1)).astype(np.int64),
             watched,
+            np.searchsorted(other[seconds], np.arange(graph.num_nodes + 1)).astype(np.int64),
+            watched[seconds],
+            self.user,
             t.kind,
             t.slot,
             t.probability,
