@@ -15,6 +15,7 @@ from distq.errors import (
 )
 
 if TYPE_CHECKING:
+    from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
     from distq.network.model import Link, Module, Network
     from distq.network.presets import preset
     from distq.partition.registry import register_partitioner
@@ -27,8 +28,11 @@ __version__ = "0.1.0"
 #: Public names and the modules that hold them; loaded at first use, since Qiskit takes seconds to import.
 _LAZY = {
     "CompiledProgram": "distq.program.compiled",
+    "Fabric": "distq.network.hardware",
     "Link": "distq.network.model",
+    "LinkHardware": "distq.network.hardware",
     "Module": "distq.network.model",
+    "ModuleHardware": "distq.network.hardware",
     "Network": "distq.network.model",
     "VerifyResult": "distq.verify",
     "compile": "distq.pipeline",
@@ -40,11 +44,14 @@ _LAZY = {
 __all__ = [
     "CompiledProgram",
     "DistqError",
+    "Fabric",
     "InfeasibleError",
     "InputError",
     "Link",
+    "LinkHardware",
     "MissingExtraError",
     "Module",
+    "ModuleHardware",
     "Network",
     "NetworkError",
     "UsageError",

@@ -99,6 +99,7 @@ def compile(
         logical = from_qiskit(source)
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
+    network = network.without_dead_links()
     with clock("normalise"):
         rewritten = rewrite(logical, techniques, error_budget)
         last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)

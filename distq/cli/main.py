@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "distq.cli.verify",
     "show": "distq.cli.show",
     "explain": "distq.cli.explain",
+    "schedule": "distq.cli.schedule",
     "run": "distq.cli.run",
     "export": "distq.cli.export",
     "networks": "distq.cli.networks",

@@ -13,6 +13,9 @@ A file either lists its modules and links, or names a shape (`topology`), or bot
     [[links]]
     a = "A"
     b = "B"
+
+Modules and links may have a table `hardware`; `hardware` and `link_hardware` at the top are for every module and every
+link that has none of its own; `fabrics` are switches that links share (see `distq.network.hardware`).
 """
 
 from __future__ import annotations
@@ -24,19 +27,26 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from distq.errors import NetworkError
 from distq.network import topologies
+from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import UNLIMITED_WORD, Link, Module, Network
 
 _TEXTS = ("name", "description", "source")
 _SHAPE = ("topology", "rows", "cols", "branching", "depth", "data", "comm")
-_KEYS = (*_TEXTS, "modules", "links", *_SHAPE)
-_MODULE_KEYS = ("name", "data", "comm")
-_LINK_KEYS = ("a", "b")
+_KEYS = (*_TEXTS, "modules", "links", "hardware", "link_hardware", "fabrics", *_SHAPE)
+_MODULE_KEYS = ("name", "data", "comm", "hardware")
+_LINK_KEYS = ("a", "b", "hardware")
+#: What hardware may state, and which of it are integers or lists of them (JSON has one kind of number).
+_MODULE_HARDWARE = tuple(f.name for f in fields(ModuleHardware))
+_LINK_HARDWARE = tuple(f.name for f in fields(LinkHardware))
+_FABRIC_KEYS = tuple(f.name for f in fields(Fabric))
+_INTEGERS = ("coupling", "data_positions", "comm_positions", "generators", "ports")
 #: Which keys of a shape belong to one topology only.
 _OWN = {"rows": "grid", "cols": "grid", "branching": "tree", "depth": "tree"}
 
@@ -132,7 +142,58 @@ def _parse(content: Any) -> Network:
             raise NetworkError(f"{key} belongs to a topology: add topology = {_choices(topologies.TOPOLOGIES)}")
     if not isinstance(table.get("modules"), Sequence) or isinstance(table.get("modules"), str):
         raise NetworkError("modules is missing or no list: list the modules ([[modules]] in TOML), or give a topology")
-    return Network(tuple(_modules(table["modules"])), tuple(_links(table.get("links", []))), **texts)
+    links = _links(table.get("links", []), _common(table, "link_hardware"))
+    modules = _modules(table["modules"], _common(table, "hardware"))
+    return Network(tuple(modules), tuple(links), fabrics=_fabrics(table), **texts)
+
+
+def _common(table: Mapping[str, Any], key: str) -> Any:
+    """The hardware of every module, or of every link, that has none of its own."""
+    if key not in table:
+        return None
+    return _link_hardware(table[key], key) if key == "link_hardware" else _module_hardware(table[key], key)
+
+
+def _module_hardware(value: Any, place: str) -> ModuleHardware:
+    table = _table(value, place, _MODULE_HARDWARE)
+    return _made(ModuleHardware, table, place)
+
+
+def _link_hardware(value: Any, place: str) -> LinkHardware:
+    return _made(LinkHardware, _table(value, place, _LINK_HARDWARE), place)
+
+
+def _fabrics(table: Mapping[str, Any]) -> tuple[Fabric, ...]:
+    listed = table.get("fabrics", [])
+    if not isinstance(listed, (list, tuple)):
+        raise NetworkError(
+            f"fabrics is {listed!r}, but must be a list of tables with the keys {', '.join(_FABRIC_KEYS)}"
+        )
+    result = []
+    for i, item in enumerate(listed):
+        place = f"fabrics[{i}]"
+        content = _table(item, place, _FABRIC_KEYS)
+        if "name" not in content:
+            raise NetworkError(f"{place}.name is missing: add it")
+        result.append(_made(Fabric, content, place))
+    return tuple(result)
+
+
+def _made(kind: Any, table: Mapping[str, Any], place: str) -> Any:
+    """Hardware from the table of a file; there nothing is null, and 2.0 is the integer 2."""
+    for key, value in table.items():
+        if value is None:
+            raise NetworkError(f"{place}.{key} is null: leave it out where it is not known")
+    try:
+        return kind(**{key: _whole(value) if key in _INTEGERS else value for key, value in table.items()})
+    except NetworkError as error:
+        raise NetworkError(f"{place}: {error}") from None
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_whole(v) for v in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _shaped(table: Mapping[str, Any], texts: dict[str, str]) -> Network:
@@ -149,7 +210,7 @@ def _shaped(table: Mapping[str, Any], texts: dict[str, str]) -> Network:
         for key in ("data", "comm"):
             if key in table:
                 raise NetworkError(f"{key} belongs in each of the modules that are listed: move it there")
-        modules = _modules(listed)
+        modules = _modules(listed, _common(table, "hardware"))
         _, edges, name = _shape(table, topology, len(modules))
     else:
         if "data" not in table:
@@ -158,7 +219,18 @@ def _shaped(table: Mapping[str, Any], texts: dict[str, str]) -> Network:
         k, edges, name = _shape(table, topology, count)
         data = _many(table["data"], "data", 1)
         modules = topologies.modules_like(k, data, _many(table.get("comm", 2), "comm", 0))
-    return topologies.attach(modules, edges, **{"name": name, **texts})
+        if common := _common(table, "hardware"):
+            modules = [_with_hardware(m, common) for m in modules]
+    network = topologies.attach(modules, edges, **{"name": name, **texts})
+    link_hardware = _common(table, "link_hardware")
+    return network.with_hardware(None, link_hardware, _fabrics(table))
+
+
+def _with_hardware(module: Module, hardware: ModuleHardware) -> Module:
+    try:
+        return replace(module, hardware=hardware)
+    except NetworkError as error:
+        raise NetworkError(f"hardware: {error}") from None
 
 
 def _shape(table: Mapping[str, Any], topology: str, count: int | None) -> tuple[int, topologies.Edges, str]:
@@ -190,7 +262,7 @@ def _shape(table: Mapping[str, Any], topology: str, count: int | None) -> tuple[
     return k, topologies.TOPOLOGIES[topology](k), f"{topology}-{k}"
 
 
-def _modules(listed: Sequence[Any]) -> list[Module]:
+def _modules(listed: Sequence[Any], common: ModuleHardware | None) -> list[Module]:
     modules = []
     for i, item in enumerate(listed):
         place = f"modules[{i}]"
@@ -202,23 +274,30 @@ def _modules(listed: Sequence[Any]) -> list[Module]:
         who = f"{place}.{{}} (module {name!r})"
         data = _integer(table["data"], who.format("data"), 1)
         comm = _comm(table.get("comm", 2), who.format("comm"))
+        hardware = common
+        if "hardware" in table:
+            hardware = _module_hardware(table["hardware"], who.format("hardware"))
         try:
-            modules.append(Module(name, data, comm))
+            modules.append(Module(name, data, comm, hardware))
         except NetworkError as error:
             raise NetworkError(f"{place}: {error}") from None
     return modules
 
 
-def _links(listed: Any) -> list[Link]:
+def _links(listed: Any, common: LinkHardware | None) -> list[Link]:
     if not isinstance(listed, (list, tuple)):
         raise NetworkError(f"links is {listed!r}, but must be a list of tables with the keys a and b")
     links = []
     for i, item in enumerate(listed):
         table = _table(item, f"links[{i}]", _LINK_KEYS)
-        for key in _LINK_KEYS:
+        for key in ("a", "b"):
             if key not in table:
                 raise NetworkError(f"links[{i}].{key} is missing: give the name of a module")
-        links.append(Link(*(_text(table[key], f"links[{i}].{key}") for key in _LINK_KEYS)))
+        a, b = (_text(table[key], f"links[{i}].{key}") for key in ("a", "b"))
+        hardware = common
+        if "hardware" in table:
+            hardware = _link_hardware(table["hardware"], f"links[{i}].hardware ({a} - {b})")
+        links.append(Link(a, b, hardware))
     return links
 
 
@@ -288,8 +367,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _toml(content: Mapping[str, Any]) -> str:
     lines = [f"{key} = {_toml_value(content[key])}" for key in _TEXTS if key in content]
-    for key in ("modules", "links"):
-        for item in content[key]:
+    for key in ("modules", "links", "fabrics"):
+        for item in content.get(key, ()):
             lines += ["", f"[[{key}]]", *(f"{k} = {_toml_value(v)}" for k, v in item.items())]
     return "\n".join(lines).lstrip("\n") + "\n"
 
@@ -298,4 +377,8 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, str):
         # TOML's basic strings escape as JSON does, but DEL, which JSON leaves as it is.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return f"[{', '.join(_toml_value(v) for v in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{k} = {_toml_value(v)}' for k, v in value.items())} }}" if value else "{}"
     return str(value)

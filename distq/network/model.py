@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.errors import NetworkError
+from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 
 if TYPE_CHECKING:
     import networkx
@@ -29,6 +30,10 @@ NAME_PATTERN = r"^[^\s\"'`\\]+$"
 Data = int | Sequence[int]
 #: A number of communication qubits for every module, or one for each; None and "unlimited" mean no limit.
 Comm = int | str | None | Sequence[int | str | None]
+#: Hardware of every module, or of each: in the order of the modules, or by name.
+PerModule = ModuleHardware | None | Sequence[ModuleHardware | None] | Mapping[str, ModuleHardware | None]
+#: Hardware of every link, or of each: in the order of the links, or by the names of both ends.
+PerLink = LinkHardware | None | Sequence[LinkHardware | None] | Mapping[tuple[str, str], LinkHardware | None]
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,17 @@ class Module:
     """A quantum processor with `data` data qubits and `comm` communication qubits (None: unlimited).
 
     Zero communication qubits are allowed: such a module takes part only in programs that need no link of it.
+    `hardware` says how long its operations take and how good they are, where that is known.
 
     Raises:
         NetworkError: the name is empty, has spaces, quotes or unprintable characters; a capacity is not an
-            integer, `data` is less than 1, or `comm` is negative.
+            integer, `data` is less than 1, or `comm` is negative; the qubits do not fit the coupling map.
     """
 
     name: str
     data: int
     comm: int | None = 2
+    hardware: ModuleHardware | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.match(NAME_PATTERN, self.name) or not self.name.isprintable():
@@ -55,6 +62,15 @@ class Module:
         object.__setattr__(self, "data", _capacity(self.name, "data", self.data, 1))
         if self.comm is not None:
             object.__setattr__(self, "comm", _capacity(self.name, "comm", self.comm, 0))
+        if self.hardware is None:
+            return
+        if not isinstance(self.hardware, ModuleHardware):
+            raise NetworkError(f"module {self.name!r}: hardware is {self.hardware!r}, but must be a ModuleHardware")
+        if self.hardware.coupling is not None:
+            try:
+                self.hardware.places(self.data, self.comm)
+            except NetworkError as error:
+                raise NetworkError(f"module {self.name!r}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The module as in a network file."""
@@ -62,19 +78,35 @@ class Module:
             "name": self.name,
             "data": self.data,
             "comm": UNLIMITED_WORD if self.comm is None else self.comm,
+            **({} if self.hardware is None else {"hardware": self.hardware.to_dict()}),
         }
 
 
 @dataclass(frozen=True)
 class Link:
-    """An entanglement link between two modules, named by their names."""
+    """An entanglement link between two modules, named by their names; `hardware` says how it makes pairs.
+
+    Raises:
+        NetworkError: `hardware` is no LinkHardware.
+    """
 
     a: str
     b: str
+    hardware: LinkHardware | None = None
+
+    def __post_init__(self) -> None:
+        if self.hardware is not None and not isinstance(self.hardware, LinkHardware):
+            raise NetworkError(
+                f"the link {self.a} - {self.b}: hardware is {self.hardware!r}, but must be a LinkHardware"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The link as in a network file."""
-        return {"a": self.a, "b": self.b}
+        return {
+            "a": self.a,
+            "b": self.b,
+            **({} if self.hardware is None else {"hardware": self.hardware.to_dict()}),
+        }
 
 
 @dataclass(frozen=True)
@@ -91,10 +123,11 @@ class Network:
         name: free text.
         description: free text; in presets what is known and what is assumed about the shape.
         source: free text; where the description comes from.
+        fabrics: switch fabrics through which some links make their pairs.
 
     Raises:
         NetworkError: there is no module, names repeat, or a link repeats, joins a module to itself, or names
-            a module that does not exist.
+            a module or fabric that does not exist.
     """
 
     modules: tuple[Module, ...]
@@ -102,15 +135,18 @@ class Network:
     name: str = ""
     description: str = ""
     source: str = ""
+    fabrics: tuple[Fabric, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modules", tuple(self.modules))
         object.__setattr__(self, "links", tuple(self.links))
+        object.__setattr__(self, "fabrics", tuple(self.fabrics))
         for key in ("name", "description", "source"):
             if not isinstance(getattr(self, key), str):
                 raise NetworkError(f"the {key} of a network must be a text, not {getattr(self, key)!r}")
         _check_modules(self.modules)
         _check_links(self.links, {m.name for m in self.modules}, self._names())
+        _check_fabrics(self.fabrics, self.links)
 
     def _names(self) -> str:
         return ", ".join(m.name for m in self.modules)
@@ -215,6 +251,52 @@ class Network:
         names = {m.name for m in modules}
         return replace(self, modules=modules, links=tuple(x for x in self.links if x.a in names and x.b in names))
 
+    @property
+    def timed(self) -> bool:
+        """Whether any time is stated; else schedules count every operation as one unit."""
+        module_times = ("one_qubit_time", "two_qubit_time", "measure_time", "reset_time")
+        return any(
+            getattr(m.hardware, key) is not None for m in self.modules if m.hardware for key in module_times
+        ) or any(x.hardware.timed for x in self.links if x.hardware)
+
+    def with_hardware(
+        self,
+        modules: PerModule = None,
+        links: PerLink = None,
+        fabrics: Sequence[Fabric] | None = None,
+    ) -> Network:
+        """The same network with other hardware.
+
+        Args:
+            modules: for every module, or one for each (a list in the order of the modules, or by name); modules
+                that are not named keep theirs. None: all keep theirs.
+            links: likewise; a mapping goes by the names of both ends, in any order.
+            fabrics: replace those that there are; None keeps them.
+
+        Raises:
+            NetworkError: a list has a wrong length, a name is not known, or a value does not fit.
+        """
+        from dataclasses import replace
+
+        names = [m.name for m in self.modules]
+        for_modules = _spread("modules", modules, names, [m.hardware for m in self.modules])
+        ends: list[Hashable] = [frozenset((x.a, x.b)) for x in self.links]
+        by_ends = {frozenset(k): v for k, v in links.items()} if isinstance(links, Mapping) else links
+        for_links = _spread("links", by_ends, ends, [x.hardware for x in self.links])
+        return replace(
+            self,
+            modules=tuple(replace(m, hardware=h) for m, h in zip(self.modules, for_modules)),
+            links=tuple(replace(x, hardware=h) for x, h in zip(self.links, for_links)),
+            fabrics=self.fabrics if fabrics is None else tuple(fabrics),
+        )
+
+    def without_dead_links(self) -> Network:
+        """The network without links whose rate is zero; itself where there are none."""
+        from dataclasses import replace
+
+        alive = tuple(x for x in self.links if x.hardware is None or x.hardware.rate != 0)
+        return self if len(alive) == len(self.links) else replace(self, links=alive)
+
     def to_dict(self) -> dict[str, Any]:
         """The network as in a network file: `from_dict` gives an equal network."""
         texts = {key: value for key in ("name", "description", "source") if (value := getattr(self, key))}
@@ -222,6 +304,7 @@ class Network:
             **texts,
             "modules": [m.to_dict() for m in self.modules],
             "links": [x.to_dict() for x in self.links],
+            **({"fabrics": [f.to_dict() for f in self.fabrics]} if self.fabrics else {}),
         }
 
     @classmethod
@@ -236,48 +319,104 @@ class Network:
         return parse_network(content)
 
     @classmethod
-    def all_to_all(cls, k: int, data: Data, comm: Comm = 2) -> Network:
-        """K modules m0, m1, ..., each linked to each other; capacities for every module or one for each."""
+    def all_to_all(
+        cls,
+        k: int,
+        data: Data,
+        comm: Comm = 2,
+        *,
+        hardware: PerModule = None,
+        link_hardware: PerLink = None,
+        fabrics: Sequence[Fabric] = (),
+    ) -> Network:
+        """K modules m0, m1, ..., each linked to each other; capacities and hardware for all or for each."""
         from distq.network import topologies
 
-        return topologies.all_to_all(k, data, comm)
+        return topologies.all_to_all(k, data, comm).with_hardware(hardware, link_hardware, fabrics)
 
     @classmethod
-    def line(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+    def line(
+        cls,
+        k: int,
+        data: Data,
+        comm: Comm = 2,
+        *,
+        hardware: PerModule = None,
+        link_hardware: PerLink = None,
+        fabrics: Sequence[Fabric] = (),
+    ) -> Network:
         """K modules, each linked to the next."""
         from distq.network import topologies
 
-        return topologies.line(k, data, comm)
+        return topologies.line(k, data, comm).with_hardware(hardware, link_hardware, fabrics)
 
     @classmethod
-    def ring(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+    def ring(
+        cls,
+        k: int,
+        data: Data,
+        comm: Comm = 2,
+        *,
+        hardware: PerModule = None,
+        link_hardware: PerLink = None,
+        fabrics: Sequence[Fabric] = (),
+    ) -> Network:
         """K modules, each linked to the next and the last to the first."""
         from distq.network import topologies
 
-        return topologies.ring(k, data, comm)
+        return topologies.ring(k, data, comm).with_hardware(hardware, link_hardware, fabrics)
 
     @classmethod
-    def grid(cls, rows: int, cols: int, data: Data, comm: Comm = 2) -> Network:
+    def grid(
+        cls,
+        rows: int,
+        cols: int,
+        data: Data,
+        comm: Comm = 2,
+        *,
+        hardware: PerModule = None,
+        link_hardware: PerLink = None,
+        fabrics: Sequence[Fabric] = (),
+    ) -> Network:
         """Rows x cols modules, row by row, each linked to its neighbours in its row and column."""
         from distq.network import topologies
 
-        return topologies.grid(rows, cols, data, comm)
+        return topologies.grid(rows, cols, data, comm).with_hardware(hardware, link_hardware, fabrics)
 
     @classmethod
-    def star(cls, k: int, data: Data, comm: Comm = 2) -> Network:
+    def star(
+        cls,
+        k: int,
+        data: Data,
+        comm: Comm = 2,
+        *,
+        hardware: PerModule = None,
+        link_hardware: PerLink = None,
+        fabrics: Sequence[Fabric] = (),
+    ) -> Network:
         """K modules, the first linked to all others."""
         from distq.network import topologies
 
-        return topologies.star(k, data, comm)
+        return topologies.star(k, data, comm).with_hardware(hardware, link_hardware, fabrics)
 
     @classmethod
     def tree(
-        cls, branching: int, data: Data, comm: Comm = 2, *, depth: int | None = None, k: int | None = None
+        cls,
+        branching: int,
+        data: Data,
+        comm: Comm = 2,
+        *,
+        depth: int | None = None,
+        k: int | None = None,
+        hardware: PerModule = None,
+        link_hardware: PerLink = None,
+        fabrics: Sequence[Fabric] = (),
     ) -> Network:
         """A tree with `branching` children a module; give its depth [links] or its number of modules k."""
         from distq.network import topologies
 
-        return topologies.tree(branching, data, comm, depth=depth, k=k)
+        tree = topologies.tree(branching, data, comm, depth=depth, k=k)
+        return tree.with_hardware(hardware, link_hardware, fabrics)
 
     @classmethod
     def from_networkx(cls, graph: networkx.Graph, data: Data | None = None, comm: Comm = 2, name: str = "") -> Network:
@@ -340,3 +479,37 @@ def _check_links(links: tuple[Link, ...], known: set[str], names: str) -> None:
                 f"links[{seen[ends]}] and links[{i}] both join {link.a!r} and {link.b!r}: remove one of them"
             )
         seen[ends] = i
+
+
+def _check_fabrics(fabrics: tuple[Fabric, ...], links: tuple[Link, ...]) -> None:
+    for i, fabric in enumerate(fabrics):
+        if not isinstance(fabric, Fabric):
+            raise NetworkError(f"fabrics[{i}] is {fabric!r}, but must be a Fabric")
+    names = [f.name for f in fabrics]
+    for name in names:
+        if names.count(name) > 1:
+            raise NetworkError(f"two switch fabrics are both called {name!r}: rename one")
+    for link in links:
+        wanted = link.hardware.fabric if link.hardware else None
+        if wanted is not None and wanted not in names:
+            known = ", ".join(names) or "none"
+            raise NetworkError(
+                f"the link {link.a} - {link.b} goes through {wanted!r}, which is no fabric; the fabrics are {known}"
+            )
+
+
+def _spread(key: str, value: Any, names: Sequence[Hashable], old: list[Any]) -> list[Any]:
+    """One entry for each name from a value for all, a list, or a mapping by name."""
+    if value is None:
+        return old
+    if isinstance(value, Mapping):
+        unknown = [n for n in value if n not in names]
+        if unknown:
+            shown = " - ".join(sorted(unknown[0])) if isinstance(unknown[0], frozenset) else unknown[0]
+            raise NetworkError(f"hardware is given for {shown!r}, which is not among the {key} of the network")
+        return [value.get(n, o) for n, o in zip(names, old)]
+    if isinstance(value, Sequence):
+        if len(value) != len(names):
+            raise NetworkError(f"hardware lists {len(value)} entries for {len(names)} {key}: give one for each")
+        return list(value)
+    return [value] * len(names)

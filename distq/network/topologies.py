@@ -166,7 +166,7 @@ def from_rustworkx(graph: rustworkx.PyGraph, data: Data | None = None, comm: Com
     for node in indices:
         payload = graph[node]
         if isinstance(payload, Module):
-            payload = {"name": payload.name, "data": payload.data, "comm": payload.comm}
+            payload = {key: getattr(payload, key) for key in ("name", "data", "comm", "hardware")}
         elif isinstance(payload, str):
             payload = {"name": payload}
         elif not isinstance(payload, Mapping):
@@ -176,10 +176,10 @@ def from_rustworkx(graph: rustworkx.PyGraph, data: Data | None = None, comm: Com
     return _from_graph(attributes, edges, data, comm, name)
 
 
-def attach(modules: Sequence[Module], edges: Edges, name: str = "", **texts: str) -> Network:
+def attach(modules: Sequence[Module], edges: Edges, name: str = "", description: str = "", source: str = "") -> Network:
     """These modules joined by links between the given pairs of positions."""
     links = tuple(Link(modules[i].name, modules[j].name) for i, j in edges)
-    return Network(tuple(modules), links, name, **texts)
+    return Network(tuple(modules), links, name, description, source)
 
 
 def modules_like(k: int, data: Data, comm: Comm) -> list[Module]:
@@ -228,7 +228,7 @@ def _from_graph(
         size = node.get("data", sizes[i])
         if size is None:
             raise NetworkError(f"node {node['name']!r} has no attribute 'data': set it, or give the argument data")
-        modules.append(Module(node["name"], size, to_comm(node.get("comm", ports[i]))))
+        modules.append(Module(node["name"], size, to_comm(node.get("comm", ports[i])), node.get("hardware")))
     # A set would lose the order of the graph, and with it the numbers of the links.
     unique: dict[tuple[int, int], tuple[int, int]] = {}
     for a, b in edges:

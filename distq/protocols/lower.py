@@ -7,6 +7,7 @@ and Lomonaco, quant-ph/0402148 (cat-entangler and cat-disentangler).
 from __future__ import annotations
 
 import heapq
+from collections import deque
 
 import numpy as np
 
@@ -41,14 +42,39 @@ class _Slots:
         heapq.heappush(self._free, index)
 
 
+class _Turns(_Slots):
+    """Communication qubits that take turns: the one that was free longest is taken.
+
+    So the next pair can be in generation while the last is still in use; by the lowest free place it would wait for it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+        self._queue: deque[int] = deque()
+
+    def take(self) -> int:
+        if self._next >= self._number and self._queue:
+            return self._queue.popleft()
+        self._next += 1
+        return self._next - 1
+
+    def give(self, index: int) -> None:
+        self._queue.append(index)
+
+
 class _Lowering:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.circuit: LogicalCircuit = plan.circuit
         self.network: Network = plan.network
         self.out = ProgramBuilder(plan.network)
-        k = len(plan.network.modules)
-        self.slots = {DATA: [_Slots() for _ in range(k)], COMM: [_Slots() for _ in range(k)]}
+        modules = plan.network.modules
+        # Who takes turns matters for time alone; where there is none the fewest places are used.
+        self.slots = {
+            DATA: [_Slots() for _ in modules],
+            COMM: [_Turns(m.comm) if plan.network.timed and m.comm else _Slots() for m in modules],
+        }
         self.link_of = plan.network.link_of.tolist()
         self.link_ends = plan.network.link_ends.tolist()
         self.home: list[int] = plan.initial_homes.tolist()

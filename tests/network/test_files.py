@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from distq.errors import NetworkError
 from distq.network.files import load_network, network_schema, parse_network, save_network
+from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import Link, Module, Network
 from distq.network.presets import preset, preset_names
 
@@ -47,6 +48,41 @@ GOOD = [
     (
         {"topology": "tree", "depth": 1, "modules": [{"name": n, "data": 1} for n in "abc"]},
         Network([Module(n, 1) for n in "abc"], [Link("a", "b"), Link("a", "c")], "tree-2-3"),
+    ),
+    (
+        {
+            "modules": [
+                {"name": "A", "data": 2, "comm": 1, "hardware": {"coupling": [[0, 1], [1, 2.0]], "data_t1": 1}},
+                {"name": "B", "data": 1},
+            ],
+            "links": [
+                {"a": "A", "b": "B",
+                 "hardware": {"state": [[0.5, 0, 0, [0.5, 0]], *[[0] * 4] * 2, [0.5, 0, 0, 0.5]]}},
+            ],
+            "hardware": {"measure_time": 1e-3},
+            "link_hardware": {"rate": 3},
+        },
+        Network(
+            (
+                Module("A", 2, 1, ModuleHardware(coupling=((0, 1), (1, 2)), data_t1=1.0)),
+                Module("B", 1, 2, ModuleHardware(measure_time=1e-3)),
+            ),
+            (Link("A", "B", LinkHardware(state=((0.5, 0, 0, 0.5), (0,) * 4, (0,) * 4, (0.5, 0, 0, 0.5)))),),
+        ),
+    ),
+    (
+        {
+            "topology": "ring", "modules": 3, "data": 1,
+            "hardware": {"reset_time": 0},
+            "link_hardware": {"rate": 5, "attempt_time": 0.1, "generators": 2.0, "fabric": "f"},
+            "fabrics": [{"name": "f", "ports": 3, "reconfiguration_time": 2}],
+        },
+        Network.ring(
+            3, 1,
+            hardware=ModuleHardware(reset_time=0.0),
+            link_hardware=LinkHardware(rate=5.0, attempt_time=0.1, generators=2, fabric="f"),
+            fabrics=[Fabric("f", 3, 2.0)],
+        ),
     ),
 ]  # fmt: skip
 
@@ -135,6 +171,64 @@ BAD = [
     (changed(["comm"], 2, LISTED), "comm belongs in each of the modules"),
     (changed(["modules", 0, "data"], 0, LISTED), r"modules\[0\].data"),
 ]  # fmt: skip
+
+
+def with_module(**hardware):
+    return changed(["modules", 0, "hardware"], hardware)
+
+
+def with_link(**hardware):
+    return changed(["links", 0, "hardware"], hardware)
+
+
+MIXED = [[0.25 * (i == j) for j in range(4)] for i in range(4)]
+BAD += [
+    (
+        with_module(one_qubit_time=-1e-6),
+        r"modules\[0\].hardware \(module 'A'\): one_qubit_time is -1e-06, but must be a",
+    ),
+    (with_module(reset_error=1.5), "reset_error is 1.5, but must be .* at most 1"),
+    (with_module(data_t2=0), "data_t2 is 0.0, but must be a number above 0"),
+    (with_module(comm_t1="long"), "comm_t1 is 'long'"),
+    (with_module(measure_time=True), "measure_time is True"),
+    (with_module(measure_time=None), "measure_time is null"),
+    (with_module(measuretime=1), r"unknown key 'measuretime' \(did you mean measure_time\?\)"),
+    (with_module(coupling=[]), r"coupling is \[\]"),
+    (with_module(coupling=[[0, 1, 2]]), r"coupling has the entry \[0, 1, 2\]"),
+    (with_module(coupling=[[0, -1]]), "coupling names position -1"),
+    (with_module(coupling=[[0, 1.5]]), "coupling names position 1.5"),
+    (with_module(data_positions=[0, 1]), "data_positions are given without a coupling map"),
+    (with_module(coupling=[[0, 1]], comm_positions=[True]), "comm_positions names position True"),
+    (with_link(fidelity=0.2), r"links\[0\].hardware \(A - B\): fidelity is 0.2, but must be .* 0.25, at most 1"),
+    (with_link(fidelity=1.01), "fidelity is 1.01"),
+    (with_link(rate=-1), "rate is -1.0"),
+    (with_link(attempt_time=1e-6, success_probability=0), "success_probability is 0.0, but must be a number above 0"),
+    (with_link(attempt_time=1e-6, success_probability=1.1), "success_probability is 1.1"),
+    (with_link(attempt_time=0, success_probability=1), "attempt_time is 0.0"),
+    (with_link(attempt_time=1e-6), "attempt_time needs success_probability or rate"),
+    (with_link(success_probability=0.5), "success_probability needs attempt_time"),
+    (with_link(attempt_time=1, success_probability=0.5, rate=1), "success_probability and rate exclude each other"),
+    (with_link(pair_time=1, rate=1), "pair_time and rate exclude each other"),
+    (with_link(pair_time=1, attempt_time=1), "pair_time and attempt_time exclude each other"),
+    (with_link(duty_cycle=0), "duty_cycle is 0.0"),
+    (with_link(duty_cycle=1.2), "duty_cycle is 1.2"),
+    (with_link(max_age=0), "max_age is 0.0"),
+    (with_link(latency=-1), "latency is -1.0"),
+    (with_link(generators=0), "generators is 0, but must be an integer of at least 1"),
+    (with_link(generators=1.5), "generators is 1.5"),
+    (with_link(fabric=""), "fabric is ''"),
+    (with_link(bell="psi+"), "bell belongs to a state"),
+    (with_link(bell="psi", state=MIXED), "bell is 'psi', but must be one of"),
+    (with_link(state=MIXED, fidelity=1), "fidelity and state exclude each other"),
+    (with_link(state=MIXED[:3]), "state must be four rows"),
+    (with_link(state=[[0, 0, 0, [1, 2, 3]], *MIXED[1:]]), "state must be four rows"),
+    (with_link(rates=1), r"unknown key 'rates' \(did you mean rate\?\)"),
+    (changed(["fabrics"], {"name": "f"}), "fabrics is .* must be a list"),
+    (changed(["fabrics"], [{"ports": 1}]), r"fabrics\[0\].name is missing"),
+    (changed(["fabrics"], [{"name": "f", "ports": 0}]), "ports is 0"),
+    (changed(["hardware"], {"data_t1": -1}), "hardware: data_t1 is -1"),
+    (changed(["link_hardware"], 3, GRID), "link_hardware is 3, but must be a table"),
+]
 #: What only the reader can refuse (see `network_schema`).
 BAD_BEYOND_SCHEMA = [
     (changed(["modules", 1, "name"], "A"), r"modules\[0\] and modules\[1\] are both called 'A'"),
@@ -149,6 +243,31 @@ BAD_BEYOND_SCHEMA = [
     (changed(["modules"], 5, GRID), "the grid has 4 places for 5 modules"),
     ({**LISTED, "topology": "tree", "depth": 3}, "the tree has 15 places for 2 modules"),
     ({"topology": "tree", "data": 3, "depth": 1000000}, "more than 1024"),
+    (with_module(data_t1=1, data_t2=2.1), r"data_t2 is 2.1 s, more than twice data_t1 = 1.0 s"),
+    (with_module(comm_t1=1, comm_t2=2.1), r"comm_t2 is 2.1 s, more than twice comm_t1 = 1.0 s"),
+    (with_module(one_qubit_time=float("inf")), "one_qubit_time is inf, but must be finite"),
+    (with_module(coupling=[[1, 1]]), "coupling joins position 1 to itself"),
+    (
+        with_module(coupling=[[0, 1], [1, 2], [2, 3], [3, 4]]),
+        r"modules\[0\]: module 'A': communication qubit 1 sits on position 5, which is not on the coupling map",
+    ),
+    (
+        with_module(coupling=[[i, i + 1] for i in range(5)], comm_positions=[4, 0]),
+        "data qubit 0 and communication qubit 1 both sit on position 0",
+    ),
+    (
+        with_module(coupling=[[0, 1], [1, 2], [2, 3], [4, 5]]),
+        "the coupling map does not join communication qubit 0",
+    ),
+    (with_module(coupling=[[0, 1]], data_positions=[0, 1]), "data_positions has 2 entries for 4 data qubits"),
+    (changed(["modules", 1, "hardware"], {"coupling": [[0, 1]]}), "cannot have unlimited communication qubits"),
+    (with_link(rate=2, attempt_time=1), "more than one pair for each attempt"),
+    (with_link(fabric="f"), "goes through 'f', which is no fabric; the fabrics are none"),
+    (changed(["fabrics"], [{"name": "f"}, {"name": "f"}]), "both called 'f'"),
+    (with_link(state=[[0.5, 0, 0, 0.5], [0] * 4, [0] * 4, [0.4, 0, 0, 0.5]]), "it is not Hermitian"),
+    (with_link(state=[[0.5, 0, 0, 0.5], [0] * 4, [0] * 4, [0.5, 0, 0, 0.6]]), "its trace is 1.1"),
+    (with_link(state=[[0.5, 0, 0, 0.6], [0] * 4, [0] * 4, [0.6, 0, 0, 0.5]]), "negative eigenvalue -0.1"),
+    (with_link(state=[[0.5, 0, 0, 0.5], [0] * 4, [0] * 4, [0.5, 0, 0, 0.5]], bell="psi+"), "less than 0.25"),
 ]
 
 
@@ -178,6 +297,14 @@ values = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 5), st.just(2.0), st.just(2.5),
     st.sampled_from(["", "A", "unlimited", "grid", "line", "tree", "star"]),
     st.lists(st.integers(0, 3), max_size=3),
+    st.dictionaries(
+        st.sampled_from([
+            "data_t1", "comm_t2", "reset_time", "reset_error", "coupling", "data_positions", "rate", "name",
+            "pair_time", "attempt_time", "success_probability", "fidelity", "bell", "generators", "ports",
+        ]),
+        st.sampled_from([0, 1, 0.5, 2, 3.0, -1, True, None, "phi+", [], [[0, 1]], [[0, 1], [1, 2], [2, 3]]]),
+        max_size=3,
+    ),
 )  # fmt: skip
 keys = st.sampled_from(
     [
@@ -192,6 +319,9 @@ keys = st.sampled_from(
         "depth",
         "data",
         "comm",
+        "hardware",
+        "link_hardware",
+        "fabrics",
         "x",
     ]
 )
@@ -204,6 +334,13 @@ SEMANTIC = (
     "to itself",
     "both join",
     "more than 1024",
+    "both sit",
+    "sits on",
+    "entries for",
+    "does not join",
+    "unlimited communication",
+    "more than one pair",
+    "is no fabric",
 )
 
 
@@ -225,7 +362,9 @@ def test_schema_and_reader_agree(base, new, removed):
 @given(networks(), st.text(st.characters(codec="utf-8")), st.sampled_from(["toml", "json"]))
 def test_round_trip(tmp_path_factory, network, text, kind):
     path = tmp_path_factory.mktemp("net") / f"net.{kind}"
-    network = Network(network.modules, network.links, network.name, description=text, source=text[:1])
+    network = Network(
+        network.modules, network.links, network.name, description=text, source=text[:1], fabrics=network.fabrics
+    )
     save_network(network, path)
     assert load_network(path) == network
     assert os.listdir(path.parent) == [path.name]

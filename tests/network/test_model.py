@@ -1,4 +1,5 @@
 import pickle
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -9,9 +10,56 @@ from hypothesis import strategies as st
 
 from distq.errors import NetworkError
 from distq.network import topologies
+from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import UNLIMITED, Link, Module, Network
 
 capacity = st.integers(1, 5)
+
+
+number = st.floats(0, 1e3) | st.floats(0, 1e-6)
+positive = st.floats(1e-9, 1e3)
+probability = st.floats(1e-6, 1)
+
+
+@st.composite
+def module_hardware(draw, data, comm):
+    """Any hardware of a module of this size."""
+    keys = ("one_qubit_time", "two_qubit_time", "measure_time", "reset_time")
+    found = {key: draw(st.none() | number) for key in keys}
+    found |= {key: draw(st.none() | probability) for key in ("two_qubit_error", "measure_error")}
+    found |= {"data_t1": (t1 := draw(st.none() | positive)), "data_t2": None if t1 is None else 2 * t1}
+    if comm is not None and draw(st.booleans()):
+        places = draw(st.permutations(range(data + comm + 2)))
+        found["coupling"] = list(pairwise(places))
+        found["data_positions"] = places[:data]
+        found["comm_positions"] = places[-comm:] if comm else []
+    return ModuleHardware(**found)
+
+
+@st.composite
+def link_hardware(draw, fabrics=()):
+    """Any hardware of a link."""
+    source = draw(st.sampled_from([("pair_time",), ("rate",), ("attempt_time", "success_probability"), ()]))
+    found = {key: draw(probability if key == "success_probability" else positive) for key in source}
+    found["generators"] = draw(st.none() | st.integers(1, 3))
+    found["duty_cycle"] = draw(st.none() | probability)
+    found["max_age"] = draw(st.none() | positive)
+    found["latency"] = draw(st.none() | number)
+    found["fabric"] = draw(st.sampled_from([None, *fabrics]))
+    if draw(st.booleans()):
+        found["fidelity"] = draw(st.none() | st.floats(0.25, 1))
+    else:
+        found["bell"] = draw(st.sampled_from(["phi+", "phi-", "psi+", "psi-"]))
+        found["state"] = LinkHardware(fidelity=draw(st.floats(0.5, 1))).pair_state().tolist()
+        found["state"] = turned(found["state"], found["bell"])
+    return LinkHardware(**found)
+
+
+def turned(state, bell):
+    """A state near phi+ as one near another Bell state."""
+    names = {"phi+": np.eye(4), "phi-": np.diag([1, -1, 1, -1]), "psi+": np.eye(4)[[1, 0, 3, 2]]}
+    names["psi-"] = names["psi+"] @ names["phi-"]
+    return names[bell] @ np.array(state) @ names[bell].T
 
 
 @st.composite
@@ -23,7 +71,15 @@ def networks(draw, max_modules=7):
     pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
     chosen = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     flipped = [(j, i) if draw(st.booleans()) else (i, j) for i, j in chosen]
-    return Network(modules, tuple(Link(f"m{i}", f"m{j}") for i, j in flipped), draw(st.text(max_size=3)))
+    links = tuple(Link(f"m{i}", f"m{j}") for i, j in flipped)
+    if not draw(st.booleans()):
+        return Network(modules, links, draw(st.text(max_size=3)))
+    fabrics = [Fabric(f"f{i}", i + 1, draw(st.none() | number)) for i in range(draw(st.integers(0, 2)))]
+    return Network(modules, links, draw(st.text(max_size=3))).with_hardware(
+        [draw(st.none() | module_hardware(m.data, m.comm)) for m in modules],
+        [draw(st.none() | link_hardware([f.name for f in fabrics])) for _ in links],
+        fabrics,
+    )
 
 
 def as_graph(network):
@@ -66,7 +122,7 @@ def test_equal_by_value_and_through_copies(network):
     assert again == network
     assert hash(again) == hash(network)
     assert pickle.loads(pickle.dumps(network)) == network
-    other = Network((*network.modules, Module("another", 1)), network.links, network.name)
+    other = Network((*network.modules, Module("another", 1)), network.links, network.name, fabrics=network.fabrics)
     assert other != network
 
 
