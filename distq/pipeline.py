@@ -81,9 +81,7 @@ def compile(
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
-    from distq.rewrite.meaning import rewrite_meaning
-    from distq.rewrite.merge import merge_one_qubit
-    from distq.rewrite.passes import enabled, rewrite
+    from distq.rewrite.passes import enabled
     from distq.schedule.asap import asap
 
     _one_of("effort", effort, EFFORTS)
@@ -101,9 +99,14 @@ def compile(
         network = resolve(network=str(network))
     network = network.without_dead_links()
     with clock("normalise"):
-        rewritten = rewrite(logical, techniques, error_budget)
-        last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
-        merged = last(merge_one_qubit(rewritten))
+        rewritten, merged, last = normalise(
+            logical,
+            network,
+            start=start,
+            outcomes_only=outcomes_only,
+            without=without,
+            error_budget=error_budget,
+        )
     plan = make_plan(
         merged,
         network,
@@ -143,6 +146,30 @@ def compile(
         result = _verify(source, compiled, verify, start=start, outcomes_only=outcomes_only, error_budget=error_budget)
     stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
     return compiled
+
+
+def normalise(
+    logical: LogicalCircuit,
+    network: Network,
+    *,
+    start: str = "any",
+    outcomes_only: bool = False,
+    without: Collection[str] = (),
+    error_budget: float = 1e-9,
+) -> tuple[LogicalCircuit, LogicalCircuit, Callable[[LogicalCircuit], LogicalCircuit]]:
+    """The circuit that is partitioned; arguments as those of `compile`.
+
+    Returns:
+        The circuit in its normal form with one-qubit gates not merged, the one to partition, and what makes the second
+        of the first after merging (the rewrites by what the circuit means).
+    """
+    from distq.rewrite.meaning import rewrite_meaning
+    from distq.rewrite.merge import merge_one_qubit
+    from distq.rewrite.passes import enabled, rewrite
+
+    rewritten = rewrite(logical, enabled(without), error_budget)
+    last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
+    return rewritten, last(merge_one_qubit(rewritten)), last
 
 
 def make_plan(

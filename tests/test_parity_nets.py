@@ -19,7 +19,7 @@ from distq.partition.cost import cost
 from distq.partition.order import order
 from distq.partition.packets import build_packets
 from distq.partition.plan import Step
-from distq.pipeline import make_plan
+from distq.pipeline import make_plan, normalise
 from distq.protocols.lower import lower
 from distq.rewrite.merge import merge_one_qubit
 from distq.testing import FAULTS, CompileCase, MutationTable, check_case, compile_cases, mutate_case
@@ -87,7 +87,8 @@ def test_larger_programs(kind: str, comm: int | None) -> None:
     assert program.stats["verified"]["ok"]
     pairs = int(np.count_nonzero(program.program.code == Op.EPR))
     assert pairs == program.stats["ebits"]
-    plan = make_plan(merge_one_qubit(from_qiskit(circuit)), network, effort="fast")
+    raw, merged, last = normalise(from_qiskit(circuit), network)
+    plan = make_plan(merged, network, raw=raw, last=last, effort="fast")
     assert cost(plan, network) == pairs
     collected = np.isin(plan.kind, (Step.GATHER, Step.MERGE))
     if comm != 1:

@@ -59,9 +59,20 @@ def command(
     if circuit is not None:
         from distq.circuit.from_qiskit import from_qiskit
         from distq.circuit.read import load_source
-        from distq.rewrite.merge import merge_one_qubit
+        from distq.pipeline import normalise
+        from distq.rewrite.passes import NAMES
 
-        every_plan = every_plan_bound(merge_one_qubit(from_qiskit(load_source(circuit))), other or program.network)
+        stats = program.stats
+        on = stats.get("techniques", {}).get("rewrites", NAMES)
+        _, logical, _ = normalise(
+            from_qiskit(load_source(circuit)),
+            program.network,
+            start=stats.get("start", "any"),
+            outcomes_only=stats.get("outcomes_only", False),
+            without=[name for name in NAMES if name not in on],
+            error_budget=stats.get("error_bound", 0.0),
+        )
+        every_plan = every_plan_bound(logical, other or program.network)
     if not as_json:
         click.echo(schedule_text(timeline, baselines, found, every_plan))
         return

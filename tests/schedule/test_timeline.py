@@ -15,6 +15,7 @@ from distq.errors import InfeasibleError, UsageError
 from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import Link, Module, Network
 from distq.ops import Op
+from distq.pipeline import normalise
 from distq.program.order import canonical
 from distq.program.types import COMM, DATA, DistributedProgram, ProgramBuilder
 from distq.rewrite.merge import merge_one_qubit
@@ -60,7 +61,7 @@ def test_no_plan_beats_its_bound(part: int) -> None:
     for seed in range(part, 80, 4):
         case = random_case(seed, min_qubits=2, max_qubits=6, max_gates=25)
         network = random_hardware(seed, case.network, ages=False)
-        logical = merge_one_qubit(from_qiskit(case.circuit))
+        _, logical, _ = normalise(from_qiskit(case.circuit), network)
         program = distq.compile(case.circuit, network, effort="fast", seed=case.seed).program
         check_timeline(schedule(program))
         for hardware, least in ((network, None), (case.network, 1)):
