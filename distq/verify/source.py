@@ -240,7 +240,10 @@ class _Walker:
         return matrix is not None
 
     def controlled_gate(self, op: Any, qubits: tuple[int, ...], guard: int) -> bool:
-        """Controlled-U: a phase on the controls, and one on the controls and an axis of the target."""
+        """Controlled-U: a phase on the controls, and one on the controls and an axis of the target.
+
+        With one control and two phases it is rotations of control, of target and of both.
+        """
         key = (op.name, *op.params) if getattr(op, "_standard_gate", None) is not None else None
         known = self.controlled.get(key) if key else None
         if known is None:
@@ -252,12 +255,17 @@ class _Walker:
                 self.controlled[key] = known
         count, state, (axis, phi, rest) = known
         signs = tuple(Z_AXIS if state >> i & 1 else (0.0, 0.0, -1.0) for i in range(count))
+        if rest != 0.0 and count == 1:
+            # A rotation of each and one of both: coordinates between gates (of witnesses) depend on this choice.
+            control, target = qubits
+            if abs(math.remainder(rest + phi / 2, math.tau)) > 1e-14:
+                self.row(Row.TURN, (control,), rotations.about(signs[0], rest + phi / 2), guard)
+            if phi != 0.0:
+                self.row(Row.TURN, (target,), rotations.about(axis, phi / 2), guard)
+                self.row(Row.PARITY, qubits, (-phi / 2, (*signs, axis)), guard)
+            return True
         if rest != 0.0:
-            if count == 1:
-                half = rest / 2 * signs[0][2]
-                self.row(Row.TURN, qubits[:-1], (math.cos(half), 0.0, 0.0, math.sin(half)), guard)
-            else:
-                self.row(Row.MCP, qubits[:-1], (rest, signs), guard)
+            self.row(Row.MCP, qubits[:-1], (rest, signs), guard)
         if phi != 0.0:
             self.row(Row.MCP, qubits, (phi, (*signs, axis)), guard)
         return True

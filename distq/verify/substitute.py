@@ -210,6 +210,8 @@ class _Event:
     tag: int
     frames: tuple[Quaternion, ...]
     actions: tuple[Action, ...]
+    #: (wire, frame before): one-qubit gates of the same instruction just before, which a later round must see.
+    leads: tuple[tuple[int, Quaternion], ...] = ()
 
 
 @dataclass(slots=True)
@@ -245,7 +247,7 @@ class _Round:
     def __init__(self, work: _Work, ready: Sequence[int]) -> None:
         self.work = work
         self.blocks = {n: _Block(n, work.witnesses[n]) for n in ready}
-        self.owners = [self._owner(row, tag) for row, tag in zip(work.rows, work.tags)]
+        self.owners = [self._owner(tag) for tag in work.tags]
         self.events: list[_Event] = []
         self.order = Dependencies(work.num_wires, work.support)
         self.rows: list[TapeRow] = []
@@ -253,16 +255,16 @@ class _Round:
         self.error = 0.0
         self.omitted = 0.0
 
-    def _owner(self, row: TapeRow, tag: int) -> int:
+    def _owner(self, tag: int) -> int:
+        """The witness that speaks of rows with this tag, in whatever round, or -1."""
         if tag == _NO_TAG:
             return -1
-        owner = self.work.owner[tag] if tag >= 0 else self.work.user[-1 - tag]
-        return owner if owner in self.blocks else -1
+        return self.work.owner[tag] if tag >= 0 else self.work.user[-1 - tag]
 
     def run(self) -> _Round | set[int]:
         """The round itself when it is done, or witnesses that must wait for another one."""
         for owner in self.owners:
-            if owner >= 0:
+            if owner in self.blocks:
                 self.blocks[owner].rows_left += 1
         for block in self.blocks.values():
             self._prepare(block)
@@ -302,10 +304,12 @@ class _Round:
         self.wire = wire = list(range(num_wires))
         self.frame = frame = [IDENTITY] * num_wires
         self.renamed = [-1] * num_wires
+        #: On wires where a one-qubit gate of a later round's witness came last: the witness, and the frame before.
+        leads: dict[int, tuple[int, Quaternion]] = {}
         waiting: set[int] = set()
         for (kind, qubits, payload, guard, origin), tag, owner in zip(self.work.rows, self.work.tags, self.owners):
             wires = tuple([wire[q] for q in qubits])
-            block = self.blocks[owner] if owner >= 0 else None
+            block = self.blocks.get(owner)
             if block is not None:
                 for w in wires:
                     if w not in block.first:
@@ -315,18 +319,27 @@ class _Round:
             if kind == Row.PARITY and len(wires) == 1 and guard < 0:
                 angle, axes = payload
                 kind, payload = Row.TURN, about(axes[0] if axes else Z_AXIS, angle)
+            turns = [(wires[0], payload)] if kind == Row.TURN and guard < 0 else []
             if kind == Row.PARITY and guard < 0 and _is_local(payload[0]):
                 # A product of letters, or nothing: no gate on two wires, so that it stands in nobody's way.
-                if abs(math.remainder(payload[0], 2 * math.pi)) > 1:
-                    for w, axis in zip(wires, payload[1] or (Z_AXIS,) * len(wires)):
-                        frame[w] = multiply(about(axis, math.pi), frame[w])
-            elif kind == Row.TURN and guard < 0:
-                frame[wires[0]] = multiply(payload, frame[wires[0]])
+                half = abs(math.remainder(payload[0], 2 * math.pi)) > 1
+                axes = payload[1] or (Z_AXIS,) * len(wires)
+                turns = [(w, about(axis, math.pi) if half else IDENTITY) for w, axis in zip(wires, axes)]
+            if turns:
+                for w, turn in turns:
+                    if owner < 0 or block is not None:
+                        leads.pop(w, None)
+                    elif leads.get(w, (-1,))[0] != owner:
+                        leads[w] = owner, frame[w]
+                    frame[w] = multiply(turn, frame[w])
             elif kind == Row.SWAP:
                 a, b = qubits
                 wire[a], wire[b] = wire[b], wire[a]
             else:
                 self._event(kind, wires, payload, guard, origin, tag, block)
+                if leads:
+                    found = ((w, leads.pop(w, (-1, IDENTITY))) for w in wires)
+                    self.events[-1].leads = tuple((w, before) for w, (n, before) in found if n == owner >= 0)
             if block is not None:
                 block.rows_left -= 1
                 if block.rows_left == 0 and block.renaming:
@@ -430,6 +443,11 @@ class _Round:
                 self._emit_block(self.blocks[number], proofs[number])
                 continue
             event = self.events[events[0]]
+            for wire, before in event.leads:
+                frame = event.frames[event.wires.index(wire)]
+                self._settle((wire,), (before,), event.origin)
+                self._put(Row.TURN, (wire,), multiply(frame, inverse(before)), -1, event.origin, event.tag)
+                self.now[wire] = frame
             self._settle(event.wires, event.frames, event.origin)
             self._put(event.kind, event.wires, event.payload, event.guard, event.origin, event.tag)
         self._settle(range(self.work.num_wires), self.frame, -1)

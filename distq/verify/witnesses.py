@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from distq.errors import InputError
-from distq.verify.angles import Angle, evaluate, finite
+from distq.verify.angles import Angle, evaluate, finite, names_in
 from distq.verify.lines import ModuleParser
 
 #: Place of an instruction of the source, as in `distq.verify.source.Source.paths`.
@@ -122,6 +122,23 @@ class _Lines(ModuleParser):
         if kind in ("epr", "reset"):
             self.fail(f"{line!r} is not a gate")
         return WitnessGate(kind, wires, angles)
+
+    def _angle(self, text: str) -> Angle:
+        """As in a module file, but functions and powers may occur: no other program reads this."""
+        try:
+            return finite(float(text))
+        except ValueError:
+            pass
+        try:
+            names = names_in(text)
+            if not names:
+                return finite(evaluate(text, {}))
+        except (ValueError, TypeError, ArithmeticError) as error:
+            self.fail(f"the angle {text!r} cannot be read ({error})")
+        unknown = sorted(names - set(self.out.inputs))
+        if unknown:
+            self.fail(f"the angle {text!r} refers to {unknown[0]!r}, which is no parameter")
+        return text
 
     def _qubit(self, register: str, index: int) -> int:
         if register != "q" or index >= self.out.data:

@@ -181,6 +181,17 @@ def test_angles_far_from_zero(size: float, legs: int) -> None:
             assert (abs(ours[0].angle - theirs[0].angle) < 1e-9) == (offset == 0.0)
 
 
+def test_controlled_rotations_between() -> None:
+    """A controlled rotation is a rotation of the target and one of both; the former counts for coordinates."""
+    theta = 0.7
+    circuit = circuit_of(3, ("cy", 0, 1), ("cry", theta, 2, 1), ("cz", 0, 1))
+    lines = [f"ry({theta / 2}) q[1];", "h q[1];", "rzz(-pi/2) q[0], q[1];", "rz(pi/2) q[1];"]
+    assert accepted(circuit, [of(0, 2, lines=lines)])
+    assert not accepted(circuit, [of(0, 2, lines=lines[1:])])
+    for gate in (("crx", theta, 2, 1), ("cu", theta, 0.2, 0.3, 0.4, 2, 1), ("crz", theta, 1, 2)):
+        assert accepted(circuit_of(3, gate, ("rzz", 0.1, 0, 1)), [of(0, lines=[])]) is False
+
+
 # Blocks of blocks
 
 
@@ -205,6 +216,17 @@ def test_a_block_of_an_earlier_block() -> None:
     assert not accepted(case.circuit, [of(-2, lines=plain), *case.blocks])
     again = [*case.blocks, of(-1, lines=plain), of(-2, lines=case.blocks[0]["is"])]
     assert accepted(case.circuit, again)
+
+
+def test_coordinates_outlast_a_round() -> None:
+    """The second block is reached in the second round; its first instruction begins with one-qubit gates."""
+    circuit = circuit_of(4, ("h", 1), ("rccx", 0, 2, 1), ("cp", 1.4, 3, 1), ("iswap", 1, 0), ("h", 2))
+    first = of(3, lines=["s q[1];", "s q[0];", "cz q[1], q[0];", "swap q[1], q[0];"])
+    lines = ["rx(pi/4) q[1];", "h q[1];", "ctrl(2) @ p(pi) q[0], q[2], q[1];", "rzz(pi/4) q[0], q[2];", "tdg q[0];"]
+    assert accepted(circuit, [first, of(-1, 1, lines=lines)])
+    assert not accepted(circuit, [first, of(-1, 1, lines=lines[2:])])
+    third = of(-2, lines=[*lines, "rzz(pi/4) q[0], q[2];", "rzz(-pi/4) q[0], q[2];"])
+    assert accepted(circuit, [first, of(-1, 1, lines=lines), third])
 
 
 def test_too_many_rounds_are_refused() -> None:
