@@ -118,6 +118,22 @@ class Items:
                 return root
             root = above
 
+    def relink(self) -> None:
+        """Put the legs of each wire in the order of time again."""
+        item, wire, _, _, following, before, after = self.legs[:7]
+        found = []
+        leg = self.first[: self.count][self.kind[: self.count] != 0]
+        while len(leg):
+            leg = leg[leg >= 0]
+            found.append(leg)
+            leg = following[leg]
+        legs = np.concatenate(found) if found else np.zeros(0, np.int64)
+        legs = legs[np.lexsort((self.key[item[legs]], wire[legs]))]
+        before[legs] = after[legs] = -1
+        same = wire[legs[1:]] == wire[legs[:-1]]
+        before[legs[1:][same]] = legs[:-1][same]
+        after[legs[:-1][same]] = legs[1:][same]
+
     def columns(self) -> tuple[ItemColumns, LegColumns]:
         """The columns that passes change."""
         items = ItemColumns(self.kind, self.row, self.base, self.angle, self.first, self.key, self.width, self.parent)
