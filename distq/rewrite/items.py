@@ -169,8 +169,13 @@ class Items:
         )
 
 
-def read_items(circuit: LogicalCircuit) -> Items:
-    """The items of a circuit."""
+def read_items(circuit: LogicalCircuit, keep_quarters: bool = False) -> Items:
+    """The items of a circuit.
+
+    Args:
+        circuit: in normal form.
+        keep_quarters: whether S, SDG, and RZ and P by odd multiples of pi/2 are rotations rather than parts of frames.
+    """
     from distq.rewrite._items_kernel import read_rows
 
     rows, pins, n = len(circuit), len(circuit.qubits), circuit.num_qubits
@@ -191,7 +196,9 @@ def read_items(circuit: LogicalCircuit) -> Items:
         circuit.guard,
         circuit.origin if tracked else np.full(rows, NO_ORIGIN, np.int32),
     )
-    count, pins, rest = read_rows(source, frames, chain, (kind, row, base, angle, first), columns, cliffords)
+    count, pins, rest = read_rows(
+        source, frames, chain, (kind, row, base, angle, first), columns, cliffords, keep_quarters
+    )
     kind, row, base = kind[:count].copy(), row[:count].copy(), base[:count].copy()
     angle, first = angle[:count].copy(), first[:count].copy()
     item, wire, letter, frame, *others = (c[:pins].copy() for c in columns)

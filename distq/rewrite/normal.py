@@ -31,7 +31,27 @@ def normalise(circuit: LogicalCircuit, techniques: Collection[str]) -> LogicalCi
     """
     if not _may_gain(circuit, techniques):
         return circuit
-    old = read_items(circuit)
+    # S between two CX is a turn of the axis of the second, or a rotation that both enclose: the better is taken.
+    tries = [_try(circuit, techniques, keep_quarters) for keep_quarters in _ways(circuit, techniques)]
+    return min(tries, key=lambda new: int(new.arity[new.arity > 1].sum()))
+
+
+def _ways(circuit: LogicalCircuit, techniques: Collection[str]) -> tuple[bool, ...]:
+    """Whether quarter turns about Z are to be taken as rotations: no, or no and yes if there are any."""
+    from distq.circuit.rows import RZ, SDG, P, S
+
+    if "gadgets" not in techniques:
+        return (False,)
+    named = (circuit.code == S) | (circuit.code == SDG)
+    turns = np.flatnonzero(((circuit.code == RZ) | (circuit.code == P)) & (circuit.guard < 0))
+    at = circuit.param_offsets[turns]
+    quarters = circuit.params[at][circuit.param_expr[at] < 0] / (np.pi / 2)
+    odd = (np.abs(quarters - np.round(quarters)) < 1e-12) & (np.round(quarters) % 2 == 1)
+    return (False, True) if named.any() or odd.any() else (False,)
+
+
+def _try(circuit: LogicalCircuit, techniques: Collection[str], keep_quarters: bool) -> LogicalCircuit:
+    old = read_items(circuit, keep_quarters)
     banned = np.zeros(old.count, np.bool_)
     while True:
         items = _changed(old.copy(), banned, techniques)

@@ -253,6 +253,18 @@ def test_rzz_is_one_rotation():
     assert angles == [0.2]  # a rotation of one qubit as small as that is the identity, so that CX meets CX
 
 
+def test_a_phase_by_a_whole_turn():
+    """CC-P(2 pi) in CX and RZ by quarter turns is nothing."""
+    circuit = QuantumCircuit(3)
+    circuit.h(2)
+    for control, target, angle in ((1, 2, -1), (0, 2, 1), (1, 2, -1), (0, 2, 1), (0, 1, -1), (0, 1, 1)):
+        circuit.cx(control, target)
+        circuit.rz(angle * PI / 2, target)
+    circuit.s(0)
+    after = check(from_qiskit(circuit))
+    assert wide_gates(after) == []
+
+
 def test_two_axes():
     circuit = QuantumCircuit(2)
     circuit.cx(0, 1)
