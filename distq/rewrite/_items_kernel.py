@@ -54,7 +54,9 @@ def _split(w: float, x: float, y: float, z: float) -> tuple[int, int, float]:
 
 
 @numba.njit(cache=True)
-def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns: Any) -> tuple[int, int, int]:
+def read_rows(
+    source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns: Any, keep_quarters: bool
+) -> tuple[int, int, int]:
     """Turn rows into items. All one-qubit Cliffords go into the frames of the wires.
 
     Args:
@@ -66,6 +68,7 @@ def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns
         legs: output columns item, wire, letter, frame, frame before its row, frame before its instruction, last
             Clifford before it, last Clifford before its instruction, last Clifford of its instruction after it.
         turns: output columns of the Cliffords: row, the one before it on the wire in the same gap (-1: none).
+        keep_quarters: whether S, SDG, and RZ and P by odd multiples of pi/2 are rotations, too.
 
     Returns:
         Numbers of items, legs and Cliffords.
@@ -88,7 +91,9 @@ def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns
             turn, symbol = 0.0, -1
             clifford = -1
             following = -1
-            if op < NUM_NAMED and STEP[0, op] >= 0:
+            if keep_quarters and op in (_S, _SDG):
+                turn = _PI / 2 if op == _S else -_PI / 2
+            elif op < NUM_NAMED and STEP[0, op] >= 0:
                 following = STEP[frames[wire], op]
             elif op == _T:
                 turn = _PI / 4
@@ -106,7 +111,8 @@ def read_rows(source: Any, frames: Any, chain: Any, items: Any, legs: Any, turns
                 letter_axis = 1 if op == _RX else (2 if op == _RY else 3)
                 if symbol < 0:
                     quarter = round(turn / (_PI / 2))
-                    if abs(snap(turn - quarter * (_PI / 2))) < _EPS:
+                    exact = abs(snap(turn - quarter * (_PI / 2))) < _EPS
+                    if exact and not (keep_quarters and letter_axis == 3 and quarter % 2):
                         following = COMPOSE[frames[wire], _TURN[letter_axis, int(quarter % 4)]]
             if following >= 0:
                 turn_row[rest] = row

@@ -118,6 +118,22 @@ class Items:
                 return root
             root = above
 
+    def relink(self) -> None:
+        """Put the legs of each wire in the order of time again."""
+        item, wire, _, _, following, before, after = self.legs[:7]
+        found = []
+        leg = self.first[: self.count][self.kind[: self.count] != 0]
+        while len(leg):
+            leg = leg[leg >= 0]
+            found.append(leg)
+            leg = following[leg]
+        legs = np.concatenate(found) if found else np.zeros(0, np.int64)
+        legs = legs[np.lexsort((self.key[item[legs]], wire[legs]))]
+        before[legs] = after[legs] = -1
+        same = wire[legs[1:]] == wire[legs[:-1]]
+        before[legs[1:][same]] = legs[:-1][same]
+        after[legs[:-1][same]] = legs[1:][same]
+
     def columns(self) -> tuple[ItemColumns, LegColumns]:
         """The columns that passes change."""
         items = ItemColumns(self.kind, self.row, self.base, self.angle, self.first, self.key, self.width, self.parent)
@@ -153,8 +169,13 @@ class Items:
         )
 
 
-def read_items(circuit: LogicalCircuit) -> Items:
-    """The items of a circuit."""
+def read_items(circuit: LogicalCircuit, keep_quarters: bool = False) -> Items:
+    """The items of a circuit.
+
+    Args:
+        circuit: in normal form.
+        keep_quarters: whether S, SDG, and RZ and P by odd multiples of pi/2 are rotations rather than parts of frames.
+    """
     from distq.rewrite._items_kernel import read_rows
 
     rows, pins, n = len(circuit), len(circuit.qubits), circuit.num_qubits
@@ -175,7 +196,9 @@ def read_items(circuit: LogicalCircuit) -> Items:
         circuit.guard,
         circuit.origin if tracked else np.full(rows, NO_ORIGIN, np.int32),
     )
-    count, pins, rest = read_rows(source, frames, chain, (kind, row, base, angle, first), columns, cliffords)
+    count, pins, rest = read_rows(
+        source, frames, chain, (kind, row, base, angle, first), columns, cliffords, keep_quarters
+    )
     kind, row, base = kind[:count].copy(), row[:count].copy(), base[:count].copy()
     angle, first = angle[:count].copy(), first[:count].copy()
     item, wire, letter, frame, *others = (c[:pins].copy() for c in columns)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distq.circuit.logical import LogicalCircuit
-from distq.rewrite.gadgets import PAIR_LEGS
 from distq.rewrite.items import Items, read_items
 from distq.rewrite.regroup import ImpossibleError, write_items
 
@@ -30,60 +29,34 @@ def normalise(circuit: LogicalCircuit, techniques: Collection[str]) -> LogicalCi
         An equal circuit, up to a global phase, with a witness for each replacement if origins are tracked; the same
         object if there is nothing to replace.
     """
-    for stage in stages(techniques):
-        circuit = run_stage(circuit, stage)
-    return circuit
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One pass from a circuit to items and back.
-
-    Attributes:
-        gadgets: whether pairs of CX are taken out.
-        whole: whether phase gates are made.
-        combine: whether two CX that differ in one axis become one rotation.
-        limit: as for `fold_gadgets`.
-        must_gain: whether what is replaced together must have fewer legs afterwards.
-    """
-
-    gadgets: bool
-    whole: bool
-    combine: bool = False
-    limit: int = PAIR_LEGS
-    must_gain: bool = False
-
-
-def stages(techniques: Collection[str]) -> list[Stage]:
-    """The passes that techniques stand for, in order."""
-    gadgets, whole = "gadgets" in techniques, "whole-gates" in techniques
-    found = []
-    if gadgets or whole:
-        found.append(Stage(gadgets, whole))
-    if gadgets and whole:
-        # Some gates show themselves only behind parities that cost more than the CX.
-        found.append(Stage(gadgets, whole, limit=DETOUR_LEGS, must_gain=True))
-    if "combine" in techniques:
-        # Last, because what stands for two CX hides gates that are made of more.
-        found.append(Stage(gadgets, whole, combine=True))
-    return found
-
-
-def run_stage(circuit: LogicalCircuit, stage: Stage) -> LogicalCircuit:
-    """The circuit after one pass; the same object if there is nothing to replace."""
-    if not _may_gain(circuit, stage):
+    if not _may_gain(circuit, techniques):
         return circuit
-    old = read_items(circuit)
+    # S between two CX is a turn of the axis of the second, or a rotation that both enclose: the better is taken.
+    tries = [_try(circuit, techniques, keep_quarters) for keep_quarters in _ways(circuit, techniques)]
+    return min(tries, key=lambda new: int(new.arity[new.arity > 1].sum()))
+
+
+def _ways(circuit: LogicalCircuit, techniques: Collection[str]) -> tuple[bool, ...]:
+    """Whether quarter turns about Z are to be taken as rotations: no, or no and yes if there are any."""
+    from distq.circuit.rows import RZ, SDG, P, S
+
+    if "gadgets" not in techniques:
+        return (False,)
+    named = (circuit.code == S) | (circuit.code == SDG)
+    turns = np.flatnonzero(((circuit.code == RZ) | (circuit.code == P)) & (circuit.guard < 0))
+    at = circuit.param_offsets[turns]
+    quarters = circuit.params[at][circuit.param_expr[at] < 0] / (np.pi / 2)
+    odd = (np.abs(quarters - np.round(quarters)) < 1e-12) & (np.round(quarters) % 2 == 1)
+    return (False, True) if named.any() or odd.any() else (False,)
+
+
+def _try(circuit: LogicalCircuit, techniques: Collection[str], keep_quarters: bool) -> LogicalCircuit:
+    old = read_items(circuit, keep_quarters)
     banned = np.zeros(old.count, np.bool_)
     while True:
-        items = old.copy()
-        if not _apply(items, banned, stage):
+        items = _changed(old.copy(), banned, techniques)
+        if items is None:
             return circuit
-        if stage.must_gain:
-            useless = _useless(items, old)
-            if len(useless):
-                banned[useless] = True
-                continue
         try:
             return write_items(items, old)
         except ImpossibleError as error:
@@ -92,45 +65,74 @@ def run_stage(circuit: LogicalCircuit, stage: Stage) -> LogicalCircuit:
             banned[error.gates] = True
 
 
-def _apply(items: Items, banned: NDArray[np.bool_], stage: Stage) -> int:
+def _changed(items: Items, banned: NDArray[np.bool_], techniques: Collection[str]) -> Items | None:
+    """The items after all stages, or None if nothing has changed."""
     from distq.rewrite.gadgets import fold_gadgets
     from distq.rewrite.whole import make_whole
 
-    done = 0
-    if stage.gadgets or stage.combine:
-        done += fold_gadgets(items, banned, combine=stage.combine, limit=stage.limit)
-        if not done and (stage.combine or stage.must_gain):
-            return 0
-    if stage.whole:
-        done += make_whole(items, banned)
-    return done
+    gadgets, whole = "gadgets" in techniques, "whole-gates" in techniques
+    done = fold_gadgets(items, banned) if gadgets else 0
+    done += make_whole(items, banned) if whole else 0
+    if gadgets and whole:
+        # Some gates show themselves only behind parities that cost more than the CX.
+        items, gained = _detour(items, banned)
+        done += gained
+    if "combine" in techniques:
+        # Last, because what stands for two CX hides gates that are made of more.
+        items.relink()
+        combined = fold_gadgets(items, banned, combine=True)
+        done += combined
+        done += make_whole(items, banned) if whole and combined else 0
+    return items if done else None
 
 
-def _useless(items: Items, old: Items) -> NDArray[np.int64]:
-    """Old items of groups that have no fewer legs on gates of two and more qubits than before."""
+def _detour(start: Items, banned: NDArray[np.bool_]) -> tuple[Items, int]:
+    """Take out pairs whose rotations grow by more, where what is replaced together has fewer legs in the end.
+
+    Returns:
+        The items, and how many gates of pairs were replaced.
+    """
+    from distq.rewrite._items_kernel import CZ
+    from distq.rewrite.gadgets import fold_gadgets
+    from distq.rewrite.whole import make_whole
+
+    start.relink()
+    banned = banned.copy()
+    while True:
+        items = start.copy()
+        done = fold_gadgets(items, banned, limit=DETOUR_LEGS)
+        if not done:
+            return start, 0
+        make_whole(items, banned)
+        root = items.roots()
+        gone = np.flatnonzero((start.kind[: start.original] == CZ) & (items.kind[: start.original] != CZ))
+        no_gain = _legs(items, root) >= _legs(start, root[: start.count], len(root))
+        useless = gone[no_gain[root[gone]]]
+        if not len(useless):
+            return items, done
+        banned[useless] = True
+
+
+def _legs(items: Items, root: NDArray[np.int64], count: int = 0) -> NDArray[Any]:
+    """For each representative the legs of gates on two and more wires."""
     from distq.rewrite._items_kernel import DEAD, ROTATION
 
-    root = items.roots()
-    pauli = (items.kind == ROTATION) & (items.base < 0) & (np.abs(items.angle) == np.pi)
-    counts = (items.kind != DEAD) & (items.width > 1) & ~pauli
-    after = np.bincount(root, np.where(counts, items.width, 0)[: items.count], items.count)
-    width = old.width[: old.count]
-    before = np.bincount(root[: old.count], np.where(width > 1, width, 0), items.count)
-    size = np.bincount(root, minlength=items.count)
-    return np.flatnonzero(((after >= before) & (size > 1))[root[: old.count]])
+    kind, width = items.kind[: items.count], items.width[: items.count]
+    pauli = (kind == ROTATION) & (items.base[: items.count] < 0) & (np.abs(items.angle[: items.count]) == np.pi)
+    counts = (kind != DEAD) & (width > 1) & ~pauli
+    return np.bincount(root, np.where(counts, width, 0), count or items.count)
 
 
-def _may_gain(circuit: LogicalCircuit, stage: Stage) -> bool:
+def _may_gain(circuit: LogicalCircuit, techniques: Collection[str]) -> bool:
     """Whether two gates stand on the same wires, or one on three or more; without that nothing can be gained."""
     from distq.circuit.rows import MCP, PARITY
 
+    if not techniques:
+        return False
     wide = (circuit.arity >= 2) & (circuit.guard < 0) & ((circuit.code == MCP) | (circuit.code == PARITY))
-    if not stage.combine and not stage.must_gain and (wide & (circuit.arity > 2)).any():
+    if (wide & (circuit.arity > 2)).any():
         return True
-    two = np.flatnonzero(wide & (circuit.arity == 2))
-    if stage.combine or stage.must_gain:
-        # These stages begin with pairs of CZ.
-        two = two[(circuit.code[two] == MCP) & (circuit.params[circuit.param_offsets[two]] == np.pi)]
+    two = np.flatnonzero(wide)
     a, b = (circuit.qubits[circuit.qubit_offsets[two] + k].astype(np.int64) for k in (0, 1))
     name = np.sort(np.minimum(a, b) * circuit.num_qubits + np.maximum(a, b))
     return bool((name[1:] == name[:-1]).any())

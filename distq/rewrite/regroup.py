@@ -71,35 +71,27 @@ def write_items(items: Items, old: Items) -> LogicalCircuit:
 
 def _find_blocks(items: Items, old: Items) -> _Blocks:
     """Close the groups so that each can be brought together, and put all in an order that the old circuit allows."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     from distq.rewrite._items_kernel import FIXED, order_labels
 
-    n, total = old.count, items.count
+    n = old.count
     root = items.roots()
-    grouped = np.bincount(root, minlength=total) > 1
-    root_old = _join_instructions(root[:n], grouped, old)
+    grouped = (np.bincount(root, minlength=items.count) > 1)[root[:n]]
     run = _runs(old)
     tail, head = _dependencies(old, run)
-    # Nodes beyond n stand for the borders between runs.
-    size = max(int(tail.max(initial=-1)), int(head.max(initial=-1)), n - 1) + 1
-    node = np.arange(size)
-    node[:n] = root_old
-    tail, head = node[tail], node[head]
-    graph = coo_matrix((np.ones(len(tail), np.int8), (tail, head)), shape=(size, size))
-    classes, label = connected_components(graph, directed=True, connection="strong")
-    label = label.astype(np.int64)
-    # A class is a block if it holds a group or several items.
-    of_old = label[root_old]
-    is_block = np.zeros(classes, np.bool_)
-    is_block[of_old[grouped[root[:n]]]] = True
-    is_block |= np.bincount(of_old, minlength=classes) > 1
-    _take_in(old, of_old, is_block, run)
+    joined = _join_instructions(root[:n], grouped, old)
+    while True:
+        merged = joined
+        of_old, label, is_block = _contract(merged, grouped, tail, head)
+        _take_in(old, of_old, is_block, run)
+        # A block that got hold of a part of an instruction needs all of it.
+        joined = _join_instructions(_lowest(of_old), is_block[of_old], old)
+        if (joined == _lowest(of_old)).all():
+            break
+    classes = len(is_block)
     _refuse(items, old, of_old, is_block, FIXED)
-    rank = np.full(classes, n + size, np.int64)
+    rank = np.full(classes, n + classes, np.int64)
     np.minimum.at(rank, of_old, np.arange(n))
-    borders = rank == n + size
+    borders = rank == n + classes
     # Borders come as early as they can.
     rank[borders] = -1 - np.arange(np.count_nonzero(borders))
     edges = np.unique(label[tail] * classes + label[head])
@@ -114,16 +106,63 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     return _Blocks(full, number, place)
 
 
-def _join_instructions(root: Int64, grouped: NDArray[np.bool_], old: Items) -> Int64:
-    """Join groups that share an instruction or an earlier rewrite with gates on two or more qubits."""
+def _contract(
+    root: Int64, grouped: NDArray[np.bool_], tail: Int64, head: Int64
+) -> tuple[Int64, Int64, NDArray[np.bool_]]:
+    """Contract sets of items, and then all that lies between the items of one set.
+
+    Args:
+        root: (items,) representative of the set of each old item.
+        grouped: (items,) whether something is replaced together with it.
+        tail: of dependencies; nodes beyond the items stand for the borders between runs.
+        head: of dependencies.
+
+    Returns:
+        The class of each old item, the class of each node, and which classes are blocks.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(root)
+    size = max(int(tail.max(initial=-1)), int(head.max(initial=-1)), n - 1) + 1
+    node = np.arange(size)
+    node[:n] = root
+    graph = coo_matrix((np.ones(len(tail), np.int8), (node[tail], node[head])), shape=(size, size))
+    classes, label = connected_components(graph, directed=True, connection="strong")
+    label = label.astype(np.int64)[node]
+    of_old = label[:n].copy()
+    is_block = np.bincount(of_old, minlength=classes) > 1
+    is_block[of_old[grouped]] = True
+    return of_old, label, is_block
+
+
+def _lowest(label: Int64) -> Int64:
+    """For each item the first one of its class."""
+    first = np.full(int(label.max(initial=-1)) + 1, len(label), np.int64)
+    np.minimum.at(first, label, np.arange(len(label)))
+    return first[label]
+
+
+def _join_instructions(root: Int64, inside: NDArray[np.bool_], old: Items) -> Int64:
+    """Join what shares an instruction or an earlier rewrite with gates on two or more qubits.
+
+    Args:
+        root: (items,) the first item of the set of each.
+        inside: (items,) which items are in blocks.
+        old: the items.
+
+    Returns:
+        The same as `root`, for the joined sets.
+    """
     if not old.is_tracked:
         return root
     wide = old.width[: old.count] > 1
     origin = old.circuit.origin[old.row[: old.count]]
-    touched = np.unique(origin[wide & grouped[root]])
+    touched = np.intersect1d(origin[inside], origin[wide])
     members = np.flatnonzero(np.isin(origin, touched))
     members = members[np.argsort(origin[members], kind="stable")]
     same = origin[members[1:]] == origin[members[:-1]]
+    same &= root[members[1:]] != root[members[:-1]]
     if not same.any():
         return root
     from scipy.sparse import coo_matrix
@@ -133,9 +172,7 @@ def _join_instructions(root: Int64, grouped: NDArray[np.bool_], old: Items) -> I
     b = np.concatenate([root[members[:-1][same]], root])
     graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(root), len(root)))
     _, label = connected_components(graph, directed=False)
-    lowest = np.full(label.max() + 1, len(root), np.int64)
-    np.minimum.at(lowest, label, np.arange(len(root)))
-    return lowest[label]
+    return _lowest(label)
 
 
 def _runs(old: Items) -> Int64:

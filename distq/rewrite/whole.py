@@ -275,7 +275,8 @@ class _Finder:
             phase = float(np.remainder(phase + np.pi, 2 * np.pi) - np.pi)
             if abs(abs(phase) - np.pi) < 1e-12:
                 phase = np.pi
-        items.kind[widest] = self.PHASE
+        # A phase by 2 pi is none.
+        items.kind[widest] = self.PHASE if base >= 0 or abs(phase) > 1e-12 else self.DEAD
         items.angle[widest] = phase
         leg = int(items.first[widest])
         wire_run = {self.index.wire[r]: r for r in runs}

@@ -319,18 +319,19 @@ class _Round:
             if kind == Row.PARITY and len(wires) == 1 and guard < 0:
                 angle, axes = payload
                 kind, payload = Row.TURN, about(axes[0] if axes else Z_AXIS, angle)
+            turns = [(wires[0], payload)] if kind == Row.TURN and guard < 0 else []
             if kind == Row.PARITY and guard < 0 and _is_local(payload[0]):
                 # A product of letters, or nothing: no gate on two wires, so that it stands in nobody's way.
-                if abs(math.remainder(payload[0], 2 * math.pi)) > 1:
-                    for w, axis in zip(wires, payload[1] or (Z_AXIS,) * len(wires)):
+                half = abs(math.remainder(payload[0], 2 * math.pi)) > 1
+                axes = payload[1] or (Z_AXIS,) * len(wires)
+                turns = [(w, about(axis, math.pi) if half else IDENTITY) for w, axis in zip(wires, axes)]
+            if turns:
+                for w, turn in turns:
+                    if owner < 0 or block is not None:
                         leads.pop(w, None)
-                        frame[w] = multiply(about(axis, math.pi), frame[w])
-            elif kind == Row.TURN and guard < 0:
-                if owner < 0 or block is not None:
-                    leads.pop(wires[0], None)
-                elif leads.get(wires[0], (-1,))[0] != owner:
-                    leads[wires[0]] = owner, frame[wires[0]]
-                frame[wires[0]] = multiply(payload, frame[wires[0]])
+                    elif leads.get(w, (-1,))[0] != owner:
+                        leads[w] = owner, frame[w]
+                    frame[w] = multiply(turn, frame[w])
             elif kind == Row.SWAP:
                 a, b = qubits
                 wire[a], wire[b] = wire[b], wire[a]
