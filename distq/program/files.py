@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -373,17 +373,18 @@ def load_program(directory: PathLike) -> tuple[DistributedProgram, dict[str, Any
 
 def _read_files(path: Path) -> dict[str, bytes]:
     """All files of one version of the program, even if it is replaced while they are read."""
-    for _ in range(5):
+    for _ in range(_ATTEMPTS):
         before = _identity(path)
         problem = None
         files: dict[str, bytes] = {}
         try:
-            files[MANIFEST] = (path / MANIFEST).read_bytes()
-            for name in _module_names(files[MANIFEST]):
-                files[name] = (path / name).read_bytes()
+            with _reader(path) as read:
+                files[MANIFEST] = read(MANIFEST)
+                for name in _module_names(files[MANIFEST]):
+                    files[name] = read(name)
         except OSError as error:
             problem = error
-        if _identity(path) == before:
+        if (problem is None and _HELD) or _identity(path) == before:
             break
     if problem is None:
         return files
@@ -398,6 +399,30 @@ def _read_files(path: Path) -> dict[str, bytes]:
     raise InputError(
         f"{path / missing}: cannot be read ({problem.strerror}); the program is incomplete: compile it again"
     ) from None
+
+
+#: Whether files can be read from a directory that is held open, whatever takes its name meanwhile.
+_HELD = os.open in os.supports_dir_fd
+#: Versions that may come and go while one is read.
+_ATTEMPTS = 100
+
+
+@contextlib.contextmanager
+def _reader(path: Path) -> Iterator[Callable[[str], bytes]]:
+    """Reads files of a directory by name."""
+    if not _HELD:
+        yield lambda name: (path / name).read_bytes()
+        return
+    handle = os.open(path, os.O_RDONLY)
+
+    def read(name: str) -> bytes:
+        with open(name, "rb", opener=lambda file, flags: os.open(file, flags, dir_fd=handle)) as file:
+            return file.read()
+
+    try:
+        yield read
+    finally:
+        os.close(handle)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
