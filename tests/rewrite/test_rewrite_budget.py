@@ -160,3 +160,14 @@ def test_after_the_normal_form():
     assert after.num_two_qubit_gates == 1
     assert after.error_bound == pytest.approx(5e-5)
     assert distance(before, after) <= 5e-5 + 1e-12
+
+
+def test_rotations_that_cancel_are_not_left_out():
+    """An X between two equal rotations makes them cancel, whatever the budget."""
+    circuit = QuantumCircuit(2)
+    for _ in range(3):
+        circuit.rx(np.pi, 1)
+        circuit.crz(-0.56924, 0, 1)
+    program = distq.compile(circuit, distq.Network.all_to_all(2, data=1, comm=2), effort="fast", error_budget=0.0)
+    assert program.stats["verified"]["ok"]
+    assert program.stats["error_bound"] == 0.0
