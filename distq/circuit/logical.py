@@ -42,11 +42,14 @@ class Rewrite:
         rows: the rows that replace them, in wires, in the coordinates that each wire has just before the first
             gate on two or more qubits that they replace there.
         swaps: pairs of wires that change names after these rows (a SWAP that became a relabelling).
+        slipped: rotations on single wires that commute with all rows, and which stand on one side of them here and on
+            the other in the source: from the coordinates of the source they lead to those of `rows`.
     """
 
     sources: tuple[int, ...]
     rows: tuple[WitnessRow, ...]
     swaps: tuple[tuple[int, int], ...] = ()
+    slipped: tuple[WitnessRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,9 @@ class _Build:
         if np.isin(c.code[rows], (Op.MEASURE, Op.RESET)).any():
             raise ValueError("a replacement removes a measurement or a reset")
         self._check_foreign(rows, group, sources)
+        for found in sources:
+            if any(s < 0 and self.circuit.rewrites[-1 - s].slipped for s in found):
+                self._fail(tuple(found), "begins on the other side of a rotation in the source: it must stay")
         touched = np.array(sorted({s for found in sources for s in found}), np.int32)
         left = np.isin(c.origin, touched) & ~self.removed
         if left.any():
@@ -294,8 +297,15 @@ class _Build:
             for visit in self.rewriting._visits(origin):
                 pieces = tuple((row, found[row]) for row in visit if row in found)
                 rows = tuple(new for row in visit for new in (found[row] if row in found else (witness_row(c, row),)))
+                rows = self._in_source_coordinates(origin, rows)
                 jobs.append(_Job(visit[0], (origin,), int(c.guard[pieces[0][0]]), rows, (), pieces))
         return jobs
+
+    def _in_source_coordinates(self, origin: int, rows: tuple[WitnessRow, ...]) -> tuple[WitnessRow, ...]:
+        """The same operation for the witness, whose coordinates may be on the other side of rotations."""
+        slipped = self.circuit.rewrites[-1 - origin].slipped if origin < 0 else ()
+        back = tuple((code, wires, (-params[0],)) for code, wires, params in slipped)
+        return (*slipped, *rows, *back)
 
     # -- witnesses -----------------------------------------------------------------------------------------------
 

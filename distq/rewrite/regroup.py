@@ -32,11 +32,14 @@ class _Blocks:
         label: (items,) class of each item: a block or a single item.
         number: (classes,) number of the block, or -1.
         place: (classes,) position in the new order.
+        slipped: (pairs, 3) blocks that a rotation of their first run of a wire had to pass: number of the block, the
+            rotation's leg, and the leg with which the block begins there.
     """
 
     label: Int64
     number: Int64
     place: Int64
+    slipped: Int64
 
 
 def write_items(items: Items, old: Items) -> LogicalCircuit:
@@ -53,6 +56,7 @@ def write_items(items: Items, old: Items) -> LogicalCircuit:
 
     blocks = _find_blocks(items, old)
     number = blocks.number[blocks.label]
+    _refuse_slipped(old, number)
     start_leg, early = _starts(items, old, number)
     number[early] = -1
     order = np.lexsort((items.key[: items.count], number >= 0, blocks.place[blocks.label]))
@@ -97,13 +101,22 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     edges = np.unique(label[tail] * classes + label[head])
     a, b = edges // classes, edges % classes
     a, b = a[a != b], b[a != b]
+    single, begin = _beside(old, of_old, is_block, run)
+    item = old.legs[0]
+    ahead = item[single] < item[begin]
+    one, other = of_old[item[single]], of_old[item[begin]]
+    before, after = np.where(ahead, one, other), np.where(ahead, other, one)
+    kept = _without_cycles(classes, a, b, before, after)
+    edges = np.unique(np.append(a, before[kept]) * classes + np.append(b, after[kept]))
+    a, b = edges // classes, edges % classes
     offsets = np.concatenate([[0], np.cumsum(np.bincount(a, minlength=classes))])
     place = order_labels(classes, offsets, b, rank)
     by_place = np.flatnonzero(is_block)[np.argsort(place[is_block])]
     number = np.full(classes, -1, np.int64)
     number[by_place] = np.arange(len(by_place))
     full = np.concatenate([of_old, of_old[root[n:]]])
-    return _Blocks(full, number, place)
+    wrong = place[before] > place[after]
+    return _Blocks(full, number, place, np.stack([number[other], single, begin], axis=1)[wrong])
 
 
 def _contract(
@@ -246,6 +259,43 @@ def _take_in(old: Items, label: Int64, is_block: NDArray[np.bool_], run: Int64) 
     label[taken] = block
 
 
+def _beside(old: Items, label: Int64, is_block: NDArray[np.bool_], run: Int64) -> tuple[Int64, Int64]:
+    """Legs of rotations outside the blocks, and of blocks that begin in the same run of a wire, all pairs of them.
+
+    The gates that take a block's place count axes in the coordinates where it begins, on each wire. If the block is on
+    the same side of the rotation as in the source, these are the same for both.
+    """
+    from distq.rewrite._items_kernel import ROTATION
+
+    item, wire = old.legs[0][: old.pins], old.legs[1][: old.pins]
+    wide = is_block[label[item]] & (old.width[item] > 1)
+    if old.is_tracked:
+        origin = old.circuit.origin[old.row[: old.count]]
+        wide = is_block[label[item]] & np.isin(origin[item], np.unique(origin[item[wide]]))
+    legs = np.flatnonzero(wide)
+    legs = legs[np.argsort(item[legs], kind="stable")]
+    _, first = np.unique(label[item[legs]] * old.circuit.num_qubits + wire[legs], return_index=True)
+    first = legs[first]
+    alone = (old.kind[: old.count] == ROTATION) & (old.width[: old.count] == 1) & ~is_block[label]
+    alone = np.flatnonzero(alone[item])
+    first = first[np.argsort(run[first], kind="stable")]
+    low, high = (np.searchsorted(run[first], run[alone], side=side) for side in ("left", "right"))
+    single = np.repeat(alone, high - low)
+    offset = np.arange(len(single)) - np.repeat(np.cumsum(high - low) - (high - low), high - low)
+    return single, first[np.repeat(low, high - low) + offset]
+
+
+def _without_cycles(classes: int, a: Int64, b: Int64, before: Int64, after: Int64) -> NDArray[np.bool_]:
+    """Which of the edges `before` -> `after` may join the edges a -> b, which have no cycles, without making one."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    tail, head = np.append(a, before), np.append(b, after)
+    graph = coo_matrix((np.ones(len(tail), np.int8), (tail, head)), shape=(classes, classes))
+    _, label = connected_components(graph, directed=True, connection="strong")
+    return np.asarray(label[before] != label[after])
+
+
 def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_], fixed: int) -> None:
     """Raise for blocks with measurements, guards, or general one-qubit gates on many wires."""
     circuit = old.circuit
@@ -266,6 +316,17 @@ def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_],
     bad |= has_general & (wires > DENSE)
     if bad.any():
         raise ImpossibleError(np.flatnonzero(bad[label]))
+
+
+def _refuse_slipped(old: Items, number: Int64) -> None:
+    """Raise if an earlier block that a rotation had to pass is to be replaced again: it begins elsewhere now."""
+    fixed = [-1 - n for n, rewrite in enumerate(old.circuit.rewrites) if rewrite.slipped]
+    if not old.is_tracked or not fixed:
+        return
+    number = number[: old.count]
+    here = np.isin(old.circuit.origin[old.row[: old.count]], fixed) & (number >= 0)
+    if here.any():
+        raise ImpossibleError(np.flatnonzero(np.isin(number, number[here])))
 
 
 def _starts(items: Items, old: Items, number: Int64) -> tuple[Int64, NDArray[np.bool_]]:
@@ -363,7 +424,32 @@ def _witnesses(items: Items, old: Items, blocks: _Blocks, rows: _Rows) -> tuple[
     code = np.unique(number[wide] * 2**33 + (items.circuit.origin[old.row[wide]].astype(np.int64) - lowest))
     cuts = np.searchsorted(code // 2**33, np.arange(count + 1)).tolist()
     origin = (code % 2**33 + lowest).tolist()
-    return tuple(Rewrite(tuple(origin[a:b]), tuple(r)) for a, b, r in zip(cuts, cuts[1:], found))
+    slipped: dict[int, list[WitnessRow]] = {}
+    for k, single, begin in blocks.slipped.tolist():
+        slipped.setdefault(k, []).append(_passed(old, single, begin))
+    return tuple(
+        Rewrite(tuple(origin[a:b]), tuple(r), slipped=tuple(slipped.get(k, ())))
+        for k, (a, b, r) in enumerate(zip(cuts, cuts[1:], found))
+    )
+
+
+def _passed(old: Items, single: int, begin: int) -> WitnessRow:
+    """The rotation that leads from the coordinates of a block in the source to those where it stands now.
+
+    It is in the frame with which the block begins: the rotation itself if the block comes first in the source, else its
+    inverse.
+    """
+    from distq.rewrite.clifford import IMAGE
+
+    item, wire, letter = (int(column[single]) for column in old.legs[:3])
+    frame = int(old.legs[8][begin])
+    axis = next(axis for axis in (1, 2, 3) if abs(int(IMAGE[frame, axis])) == abs(letter))
+    sign = 1.0 if int(IMAGE[frame, axis]) == letter else -1.0
+    if item < int(old.legs[0][begin]):
+        sign = -sign
+    angle, base = sign * float(old.angle[item]), int(old.base[item])
+    value = angle if base < 0 else _scaled(old.circuit.expressions[base], angle)
+    return int((Op.RX, Op.RY, Op.RZ)[axis - 1]), (wire,), (value,)
 
 
 def _scaled(expression: Any, factor: float) -> Any:

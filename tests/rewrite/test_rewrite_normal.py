@@ -398,3 +398,60 @@ def test_programs_are_verified(parts, comm):
     circuit = build(parts)
     network = resolve(None, "2", None, comm, None, 4)
     distq.compile(circuit, network, effort="fast", verify="symbolic")
+
+
+def test_rotations_keep_their_side_of_a_block():
+    """Gates that take the place of a whole gate later count axes where it began; a rotation of its run must not slip by."""
+    circuit = QuantumCircuit(4)
+    circuit.cx(0, 2)
+    circuit.cx(0, 3)
+    circuit.p(PI / 8, 0)
+    circuit.cx(0, 1)
+    circuit.p(PI / 8, 3)
+    circuit.cx(1, 3)
+    circuit.p(-PI / 8, 3)
+    circuit.cx(0, 3)
+    circuit.p(PI / 8, 3)
+    circuit.cx(1, 3)
+    circuit.cx(0, 2)
+    network = distq.Network.all_to_all(4, data=1, comm=1)
+    program = distq.compile(circuit, network, effort="fast", partitioner="contiguous")
+    assert distq.verify(circuit, program, method="symbolic").ok
+    assert distq.verify(circuit, program, method="statevector").ok
+
+
+def test_rotations_that_have_to_pass_a_block():
+    """One of two blocks cannot stay on its side of the T between them; it says so when it is expanded."""
+    circuit = QuantumCircuit(5)
+    circuit.cx(0, 1)
+    circuit.t(0)
+    circuit.cx(0, 2)
+    circuit.cx(3, 2)
+    circuit.cx(0, 2)
+    circuit.t(2)
+    circuit.cx(2, 1)
+    circuit.tdg(1)
+    circuit.cx(0, 1)
+    circuit.ccx(0, 4, 1)
+    network = distq.Network.all_to_all(5, data=1, comm=1)
+    program = distq.compile(circuit, network, effort="fast", partitioner="contiguous")
+    assert distq.verify(circuit, program, method="symbolic").ok
+    assert distq.verify(circuit, program, method="statevector").ok
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_leftover_rotations_beside_expanded_gates(seed):
+    """Decomposed Toffoli gates on common controls with rotations between them, where each has to be expanded again."""
+    rng = np.random.default_rng(seed)
+    circuit = QuantumCircuit(5)
+    for _ in range(4):
+        a, b, c = rng.permutation(5)[:3].tolist()
+        circuit.compose(DECOMPOSED["ccx", BASES[seed % 2]], [a, b, c], inplace=True)
+        circuit.p(float(rng.uniform(0.1, 1.0)), a)
+        circuit.cx(a, c)
+        circuit.rz(0.4, c)
+        circuit.cx(a, c)
+    network = distq.Network.all_to_all(5, data=1, comm=1)
+    program = distq.compile(circuit, network, effort="fast", partitioner="contiguous", verify="none")
+    assert distq.verify(circuit, program, method="symbolic").ok
+    assert distq.verify(circuit, program, method="statevector").ok
