@@ -427,6 +427,6 @@ def unknown_classes(network: Network) -> frozenset[str]:
     )
 
 
-__all__ = ["BUDGET", "FITTED", "PRESET", "SOURCE", "TARGET", "TASKS", "Model", "Oxford", "Prepared", "Published", "Row",
-           "Task", "compare", "compiled", "fit", "fixed_figures", "local_gates", "oxford", "prepare", "roomy",
-           "unknown_classes", "unknown_figures"]  # fmt: skip
+__all__ = ["BUDGET", "FITTED", "MARKED", "PRESET", "SOURCE", "TARGET", "TASKS", "Model", "Oxford", "Prepared",
+           "Published", "Row", "Task", "compare", "compiled", "fit", "fixed_figures", "local_gates", "oxford",
+           "prepare", "roomy", "unknown_classes", "unknown_figures"]  # fmt: skip

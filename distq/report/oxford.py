@@ -25,8 +25,9 @@ def oxford_text(found: Oxford, width: int = 100) -> str:
         _comparison(found),
         "Figures are average gate fidelities; that of the search is its success probability, the mean over the four "
         "marked states. Those of the experiment have their standard errors; (r): recalled, not verified against the "
-        "paper. (f): fitted to the experiment. free ends: outputs may end in either module; in all other programs they "
-        "end where the inputs began. variant: the first module has a second communication qubit.",
+        "paper. (f): fitted to the experiment. local: two-qubit gates inside the modules. free ends: outputs may end "
+        "in either module; in all other programs they end where the inputs began. variant: the first module has a "
+        "second communication qubit.",
         _fitted(found),
         _fixed(found),
         "Error budget: what each source takes away if it is alone, in points (-: no figure in the preset)",
@@ -50,7 +51,7 @@ def with_error(published: Published) -> str:
 
 
 def _comparison(found: Oxford) -> str:
-    header = ("program", "ebits", "local gates", "makespan [ms]", "ours [%]", "experiment [%]", "difference", "")
+    header = ("program", "ebits", "local", "time [ms]", "ours [%]", "experiment", "points", "")
     return table(header, [_cells(row) for row in found.rows], right=(1, 2, 3, 4, 6))
 
 
@@ -62,7 +63,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.fitted:
         verdict = "fitted"
     elif published is not None:
-        verdict = "MISS" if row.missed else "within the error"
+        verdict = "MISS" if row.missed else "within error"
     return (
         row.task.title,
         str(row.ebits),
