@@ -182,6 +182,8 @@ class Deferred:
     def _controlled(self, operation: Any, wires: tuple[int, ...], conjunction: Conjunction) -> None:
         """An operation under a condition."""
         literals = {self._bit[self._origin[bit]]: value for bit, value in conjunction}
+        if any(literals[self._bit[self._origin[bit]]] != value for bit, value in conjunction):
+            return  # two messages of one bit that should differ
         if len(literals) == 1 and operation.name in ("x", "y", "z"):
             from qiskit.circuit.library import CXGate, CYGate, CZGate
 
