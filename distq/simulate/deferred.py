@@ -18,7 +18,7 @@ from distq.ops import Conjunction, Op
 from distq.program.to_qiskit import _Gates
 from distq.program.types import DistributedProgram
 from distq.simulate.channels import bell_paulis, depolarising, pair_kraus, relaxation, relaxation_paulis
-from distq.simulate.noise import NoiseTable, one_qubit_share
+from distq.simulate.noise import NoiseTable
 
 #: Classes of noise, as in the error budget.
 CLASSES = ("two-qubit", "one-qubit", "pairs", "ageing", "idling", "measurement")
@@ -60,9 +60,9 @@ class Deferred:
         self.inputs = [self._ensure(q) for q in program.input_qubit.tolist()]
         self._origin = self._origins()
         self._last_read = self._reads()
-        self._before: dict[int, list[int]] = {}
-        for row, qubit in table.applied:
-            self._before.setdefault(row, []).append(qubit)
+        self._before: dict[int, list[tuple[int, float]]] = {}
+        for row, qubit, loss in table.applied:
+            self._before.setdefault(row, []).append((qubit, loss))
         self._write()
         self.output_wires = [self._ensure(q) for q in table.outputs.tolist()]
         self.bit_wires = {
@@ -182,6 +182,8 @@ class Deferred:
     def _controlled(self, operation: Any, wires: tuple[int, ...], conjunction: Conjunction) -> None:
         """An operation under a condition."""
         literals = {self._bit[self._origin[bit]]: value for bit, value in conjunction}
+        if any(literals[self._bit[self._origin[bit]]] != value for bit, value in conjunction):
+            return  # two messages of one bit that should differ
         if len(literals) == 1 and operation.name in ("x", "y", "z"):
             from qiskit.circuit.library import CXGate, CYGate, CZGate
 
@@ -253,9 +255,9 @@ class Deferred:
 
     def _carry_out(self, row: int) -> None:
         """Noise of the corrections that are carried out before a row."""
-        for qubit in self._before.get(row, ()):
+        for qubit, loss in self._before.get(row, ()):
             if qubit in self._wire and "one-qubit" in self.only:
-                self._paulis(depolarising(one_qubit_share(self.table, qubit), 1), self._wire[qubit])
+                self._paulis(depolarising(loss, 1), self._wire[qubit])
 
     def _idle(self, qubit: int, time: float, since: int) -> None:
         kind = "ageing" if since >= 0 and self.program.code[since] == Op.EPR else "idling"

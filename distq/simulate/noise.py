@@ -44,8 +44,9 @@ class NoiseTable:
         wait: (legs,) time for which the leg's qubit waited before it, holding something [unit of the timeline].
         waits_since: (legs,) row after which it waited; -1: the start.
         live: (legs,) whether what the qubit holds behind the row is still needed.
-        applied: (row or N, qubit) of each correction that is carried out, before that row; N: at the end.
-        end_wait: (outputs,) time from the last operation on each of `outputs` to the end.
+        applied: (row or N, qubit, depolarising probability) of each correction that is carried out, before that row;
+            N: at the end.
+        end_wait, end_since: (outputs,) time from the last operation on each of `outputs` to the end, and its row.
         outputs: physical qubits whose state is an output: their last operation is not a measurement or a reset.
         output_of: (outputs,) which qubit of the source each holds.
         t1, t2: (physical qubits,) infinite where nothing is lost.
@@ -61,7 +62,7 @@ class NoiseTable:
     wait: Float64
     waits_since: Int64
     live: Bool
-    applied: tuple[tuple[int, int], ...]
+    applied: tuple[tuple[int, int, float], ...]
     end_wait: Float64
     end_since: Int64
     outputs: Int64
@@ -83,12 +84,12 @@ def noise_table(
 
     Args:
         timeline: of the program.
-        network: whose hardware is taken; default: that of the program. It must be the one that was scheduled on.
+        network: whose hardware is taken; default: that which was scheduled on.
         local_two_qubit_error: replaces `two_qubit_error` of every module.
     """
     program = timeline.program
     own = program.network
-    other = own if network is None else network
+    other = (timeline.graph.timing.network or own) if network is None else network
     modules = [m.hardware or ModuleHardware() for m in other.modules[: len(own.modules)]]
     one_error = _each(modules, lambda m: m.one_qubit_error)
     two_error = _each(modules, lambda m: m.two_qubit_error)
@@ -118,7 +119,7 @@ def noise_table(
         wait=wait,
         waits_since=since,
         live=live,
-        applied=_applied(timeline),
+        applied=_applied(timeline, one_qubit_depolarising(one_error)),
         end_wait=end_wait,
         end_since=end_since,
         outputs=outputs,
@@ -137,14 +138,6 @@ def one_qubit_depolarising(error: Float64) -> Float64:
 def two_qubit_depolarising(error: Float64) -> Float64:
     """The p of rho -> (1-p) rho + p I/4 from 1 - average fidelity; at most 1."""
     return np.minimum(4 * error / 3, 1.0)
-
-
-def one_qubit_share(table: NoiseTable, qubit: int) -> float:
-    """Depolarising probability of a correction that is carried out on this physical qubit."""
-    program = table.program
-    module = program.qubit_module[qubit]
-    rows = np.flatnonzero((program.code < NUM_ONE_QUBIT) & (program.row_module() == module))
-    return float(table.one_qubit[rows].max(initial=0.0))
 
 
 def _each(modules: list[ModuleHardware], get: Callable[[ModuleHardware], float | None]) -> Float64:
@@ -178,7 +171,7 @@ def _states(own: Network, other: Network) -> NDArray[np.complex128]:
     return result
 
 
-def _applied(timeline: Timeline) -> tuple[tuple[int, int], ...]:
+def _applied(timeline: Timeline, loss: Float64) -> tuple[tuple[int, int, float], ...]:
     """For each correction that is carried out the row on its qubit that it comes before."""
     graph, program = timeline.graph, timeline.program
     n = len(program)
@@ -187,7 +180,7 @@ def _applied(timeline: Timeline) -> tuple[tuple[int, int], ...]:
         qubit = int(graph.applied[node])
         later = graph.succs[graph.succ_offsets[node] : graph.succ_offsets[node + 1]].tolist()
         rows = [r for r in later if r < n and qubit in _legs(program, r)]
-        result.append((min(rows, default=n), qubit))
+        result.append((min(rows, default=n), qubit, float(loss[program.qubit_module[qubit]])))
     return tuple(sorted(result))
 
 
