@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from distq.errors import InfeasibleError, UsageError, VerificationError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: A home for some qubits of the source: by qubit, the name or the index of a module.
 Homes = Mapping[int, str | int]
+T = TypeVar("T")
 
 EFFORTS = ("fast", "default", "best")
 STARTS = ("any", "zero")
@@ -76,7 +77,7 @@ def compile(
         VerificationError: the program failed its verification; this is a fault in distq.
         UsageError: an option has a value that is not known.
     """
-    from distq.circuit.from_qiskit import from_qiskit
+    from distq.circuit.from_qiskit import readings
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
@@ -94,38 +95,40 @@ def compile(
     clock = _Clock(progress)
     with clock("read"):
         source = load_source(circuit)
-        logical = from_qiskit(source)
+        forms = readings(source, bool(pins) or final_homes not in (None, "free"))
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = network.without_dead_links()
-    with clock("normalise"):
-        rewritten, merged, last = normalise(
-            logical,
-            network,
-            start=start,
-            outcomes_only=outcomes_only,
-            without=without,
-            error_budget=error_budget,
-        )
-    plan = make_plan(
-        merged,
-        network,
-        raw=rewritten,
-        last=last,
-        effort=effort,
-        seed=seed,
-        partitioner=partitioner,
-        initial_homes=initial_homes,
-        final_homes=final_homes,
-        pins=pins,
-        halt=halt,
-        clock=clock,
-    )
+    options: dict[str, Any] = {
+        "effort": effort,
+        "seed": seed,
+        "partitioner": partitioner,
+        "initial_homes": initial_homes,
+        "final_homes": final_homes,
+        "pins": pins,
+        "without": without,
+        "halt": halt,
+        "clock": clock,
+    }
+
+    def plan_for(logical: LogicalCircuit) -> Plan:
+        with clock("normalise"):
+            rewritten, merged, last = normalise(
+                logical,
+                network,
+                start=start,
+                outcomes_only=outcomes_only,
+                without=without,
+                error_budget=error_budget,
+            )
+        return make_plan(merged, network, raw=rewritten, last=last, **options)
+
+    plan = _cheapest(plan_for, forms)
     program = _lower(plan, clock)
     with clock("schedule"):
         schedule = asap(program)
     stats = {
-        "circuit": {"gates": source.size(), "two_qubit_gates": logical.num_two_qubit_gates},
+        "circuit": {"gates": source.size(), "two_qubit_gates": forms[0].num_two_qubit_gates},
         **count_plan(plan),
         "effort": effort,
         "partitioner": plan.placement.partitioner,
@@ -184,6 +187,7 @@ def make_plan(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    without: Collection[str] = (),
     halt: Halt | None = None,
     clock: _Clock | None = None,
 ) -> Plan:
@@ -194,7 +198,6 @@ def make_plan(
     `last` is what was done to the circuit after that.
     """
     from distq.network.feasible import usable_modules
-    from distq.partition.cost import cost
     from distq.partition.dynamic import improve_dynamic
     from distq.partition.halt import Halt
     from distq.partition.order import order
@@ -235,11 +238,29 @@ def make_plan(
                     other for other in (moving, simple, apart) if other is not None and other is not placements[0]
                 ]
     with clock("order"):
-        plans = [order(circuit, graph, network, candidates[0])]
-        for candidate in candidates[1:]:
-            with suppress(InfeasibleError):  # homes that change may leave a wide gate without a module to serve it
-                plans.append(order(circuit, graph, network, candidate))
-        return min(plans, key=lambda plan: cost(plan, network))
+        # Homes that change may leave a wide gate without a module to serve it.
+        exchange = "exchange" not in without
+        return _cheapest(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
+
+
+def _cheapest(make: Callable[[T], Plan], candidates: Iterable[T]) -> Plan:
+    """The cheapest plan that can be made of the candidates, among equals the first.
+
+    Raises:
+        InfeasibleError: none can be made; the reason is that of the first.
+    """
+    from distq.partition.cost import cost
+
+    plans: list[Plan] = []
+    refused: InfeasibleError | None = None
+    for candidate in candidates:
+        try:
+            plans.append(make(candidate))
+        except InfeasibleError as error:
+            refused = refused or error
+    if refused and not plans:
+        raise refused
+    return min(plans, key=lambda plan: cost(plan, plan.network))
 
 
 def _expanded(

@@ -2,12 +2,14 @@
 
 `cli.md` is written from the commands themselves. In other pages the text block after a line like
 `<!-- output: distq show program, from: time -->` is replaced by what the command prints, from the line on that starts
-with this word. The commands of such a page run in order in a directory that holds `examples/`.
+with this word. The commands of such a page run in order in a directory that holds `examples/`. Notebooks in `examples/`
+get the outputs of their cells.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shlex
@@ -21,7 +23,7 @@ import click
 from distq.cli.main import cli, main
 
 DOCS = Path(__file__).parent
-PAGES = ("quickstart.md",)
+PAGES = ("quickstart.md", "oxford.md")
 
 HEAD = """\
 <!-- Written by docs/refresh.py from the commands themselves: edit those, then run it. -->
@@ -145,6 +147,27 @@ def pages() -> dict[Path, str]:
     return {DOCS / "cli.md": reference(), **result}
 
 
+def executed(notebook: str) -> str:
+    """A notebook (its JSON) with the outputs that its cells print, run one after the other in this process."""
+    content = json.loads(notebook)
+    names: dict[str, object] = {"__name__": "__main__"}
+    cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    for count, cell in enumerate(cells, 1):
+        stream = io.StringIO()
+        with redirect_stdout(stream):
+            exec(compile("".join(cell["source"]), f"<cell {count}>", "exec"), names)
+        lines = stream.getvalue().splitlines(keepends=True)
+        cell["execution_count"] = count
+        cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": lines}] if lines else []
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def notebooks() -> dict[Path, str]:
+    """Every notebook among the examples, as it should be."""
+    found = sorted((DOCS.parent / "examples").glob("*.ipynb"))
+    return {path: executed(path.read_text(encoding="utf-8")) for path in found}
+
+
 if __name__ == "__main__":
-    for path, text in pages().items():
+    for path, text in {**pages(), **notebooks()}.items():
         path.write_text(text, encoding="utf-8")

@@ -37,7 +37,7 @@ _FREE = {name: handler for name, handler in HANDLERS.items() if name not in OWN_
 _GUARDED = {name: handler for name, handler in _FREE.items() if name != "swap"}
 
 
-def from_qiskit(circuit: QuantumCircuit) -> LogicalCircuit:
+def from_qiskit(circuit: QuantumCircuit, *, mirrors: bool = True) -> LogicalCircuit:
     """The normal form of a Qiskit circuit.
 
     Every gate becomes one-qubit gates around diagonal gates on two or more qubits; SWAPs and permutations outside
@@ -46,13 +46,32 @@ def from_qiskit(circuit: QuantumCircuit) -> LogicalCircuit:
 
     Args:
         circuit: any circuit of gates, measurements, resets, `if_test`, `if_else`, `for_loop` and `box`.
+        mirrors: read a gate that is cheaper together with a SWAP as that and a relabelling: an iSWAP as a CZ.
 
     Raises:
         InputError: an operation is not supported; the message says which, where, and what to do.
     """
     walker = Walker(circuit)
+    walker.mirrors = mirrors
     walker.run()
     return walker.build()
+
+
+def readings(circuit: QuantumCircuit, homes_are_bound: bool) -> list[LogicalCircuit]:
+    """The normal forms of a circuit that are worth a plan of their own.
+
+    Reading a gate as a cheaper one and a SWAP pays where qubits may end anywhere. Where they may not, the SWAP has to
+    be undone by moves of homes, and the gate as it stands (an iSWAP as two CZ) may be cheaper: then both are given.
+
+    Args:
+        circuit: as for `from_qiskit`.
+        homes_are_bound: whether something is asked of the final homes.
+    """
+    first = from_qiskit(circuit)
+    if not homes_are_bound or np.array_equal(first.output_wire, np.arange(first.num_qubits)):
+        return [first]
+    second = from_qiskit(circuit, mirrors=False)
+    return [first] if np.array_equal(second.output_wire, first.output_wire) else [first, second]
 
 
 @dataclass(frozen=True)

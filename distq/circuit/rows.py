@@ -62,6 +62,8 @@ class Rows:
 
     #: Whether `swap` costs nothing.
     free_swaps = False
+    #: Whether gates may be read as what is left of them after a free SWAP.
+    mirrors = True
 
     def __init__(self) -> None:
         self.code = bytearray()
@@ -75,6 +77,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.code)
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether a gate may be read as a cheaper one and a SWAP that costs nothing (an iSWAP as a CZ)."""
+        return self.mirrors and self.free_swaps
 
     def gate(self, code: int, qubit: int) -> None:
         """Append a one-qubit gate without parameters."""

@@ -116,7 +116,7 @@ def _swap(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
 
 
 def _iswap(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
-    if r.free_swaps:
+    if r.mirrored:
         r.gate(S, q[0])
         r.gate(S, q[1])
         r.mcp(q, PI)
@@ -127,7 +127,7 @@ def _iswap(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
 
 
 def _dcx(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
-    if r.free_swaps:
+    if r.mirrored:
         r.cx(q[1], q[0])
         r.swap(q[0], q[1])
     else:
@@ -142,7 +142,7 @@ def _ecr(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
 
 def _xx_plus_yy(r: Rows, q: Sequence[int], p: Sequence[Any]) -> None:
     theta, beta = number(p[0]), number(p[1])
-    if r.free_swaps and type(theta) is float and abs(theta) == PI:
+    if r.mirrored and type(theta) is float and abs(theta) == PI:
         # An iSWAP (or its inverse) between two rotations.
         r.turn(RZ, q[0], beta)
         for qubit in q:

@@ -189,7 +189,7 @@ def add_two_qubit(rows: Rows, qubits: Sequence[int], matrix: Complex) -> None:
         return
     if _add_controlled(rows, qubits, matrix):
         return
-    if rows.free_swaps:
+    if rows.mirrored:
         plain, mirrored = _weyl(matrix), _weyl(_SWAP @ matrix)
         if _factors(mirrored) < _factors(plain):
             _add_weyl(rows, qubits, _SWAP @ matrix, mirrored)

@@ -1,8 +1,7 @@
-"""`distq demo`: Grover searches over modules, compiled, verified and simulated."""
+"""`distq demo`: Grover searches over modules, or the Oxford experiment, compiled, verified and simulated."""
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from distq.cli.common import DistqCommand, print_json, progress, width
-from distq.errors import MissingExtraError, VerificationError
+from distq.errors import MissingExtraError, UsageError, VerificationError
+from distq.experiments.grover import grover, ideal_success
 
 if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
-
     from distq.network.model import Network
 
 
@@ -30,17 +28,23 @@ class Search:
 
 
 PAIR = Search("Grover search on two qubits, in the shape of the Oxford experiment of 2025", 2, "11")
+#: Runs of each simulation of a search.
+DEFAULT_SHOTS = 1000
 LARGE = Search("Grover search on five qubits, on three modules of two data qubits each", 5, "10110")
 
 
-@click.command("demo", cls=DistqCommand, short_help="Compile, verify and simulate two Grover searches.")
+@click.command("demo", cls=DistqCommand, short_help="Two Grover searches, or the Oxford experiment.")
+@click.option(
+    "--oxford",
+    "experiment",
+    is_flag=True,
+    help="Instead of the searches: the programs of the Oxford experiment with noise, beside its published figures.",
+)
 @click.option(
     "--shots",
     type=click.IntRange(1),
     metavar="N",
-    default=1000,
-    show_default=True,
-    help="Runs of each simulation.",
+    help="Runs of each simulation of a search; default 1000.",
 )
 @click.option(
     "--seed",
@@ -51,27 +55,51 @@ LARGE = Search("Grover search on five qubits, on three modules of two data qubit
     help="Seed of compiler and simulator.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
-def command(shots: int, seed: int, as_json: bool) -> None:
+def command(experiment: bool, shots: int | None, seed: int, as_json: bool) -> None:
     """Compile two Grover searches, verify and simulate the programs without noise, and show everything.
 
     The first runs on two modules with one data and one communication qubit each, as in the experiment of
     Main et al. (Nature 638, 383, 2025); the second on three modules.
+
+    With --oxford the programs of that experiment (CZ, Grover search, iSWAP, SWAP) are compiled as they were run there,
+    and as the compiler would. One parameter is fitted, to the CZ; what the others give is printed beside the published
+    figures, with an error budget. Nothing is sampled.
     """
+    if experiment and shots is not None:
+        raise UsageError(
+            "--shots and --oxford exclude each other: nothing is sampled with --oxford, so leave --shots out"
+        )
     from importlib.util import find_spec
 
     if find_spec("qiskit_aer") is None:
         raise MissingExtraError("qiskit-aer", "sim", "the simulation at the end of the demo")
+    if experiment:
+        _oxford(seed, as_json)
+        return
     from distq.network.model import Network
     from distq.network.presets import preset
 
     begin = time.perf_counter()
     results = []
     for search, network in ((PAIR, preset("oxford-2025")), (LARGE, Network.all_to_all(3, data=2, comm=3))):
-        results.append(_run(search, network, shots, seed, quiet=as_json))
+        results.append(_run(search, network, shots or DEFAULT_SHOTS, seed, quiet=as_json))
     if as_json:
         print_json({"schema": "distq-demo/1", "searches": results})
     else:
         click.echo(f"Both programs are verified and were simulated; {time.perf_counter() - begin:.0f} s in all.")
+
+
+def _oxford(seed: int, as_json: bool) -> None:
+    """Print the comparison with the Oxford experiment."""
+    from distq.experiments.oxford import oxford
+    from distq.report.oxford import oxford_text
+
+    with progress(as_json) as show:
+        found = oxford(seed, progress=show)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(oxford_text(found).rstrip("\n"))
 
 
 def _run(search: Search, network: Network, shots: int, seed: int, quiet: bool) -> dict[str, Any]:
@@ -116,48 +144,3 @@ def _run(search: Search, network: Network, shots: int, seed: int, quiet: bool) -
         "verified": {"method": verdict.method, "ok": verdict.ok, "seconds": verdict.seconds},
         "program": program.to_dict(),
     }
-
-
-def grover(num_qubits: int, marked: str) -> QuantumCircuit:
-    """Grover's search for one marked state among 2**num_qubits, with the best number of iterations, measured.
-
-    Args:
-        num_qubits: at least two.
-        marked: the bit string to find, last qubit first, as Qiskit prints counts.
-
-    References:
-        L. K. Grover, arXiv:quant-ph/9605043.
-    """
-    from qiskit import QuantumCircuit
-
-    circuit = QuantumCircuit(num_qubits, num_qubits, name=f"grover{num_qubits}")
-    qubits = list(range(num_qubits))
-    zeros = [q for q in qubits if marked[num_qubits - 1 - q] == "0"]
-    circuit.h(qubits)
-    for _ in range(iterations(num_qubits)):
-        if zeros:
-            circuit.x(zeros)
-        circuit.mcp(math.pi, qubits[:-1], qubits[-1])
-        if zeros:
-            circuit.x(zeros)
-        circuit.h(qubits)
-        circuit.x(qubits)
-        circuit.mcp(math.pi, qubits[:-1], qubits[-1])
-        circuit.x(qubits)
-        circuit.h(qubits)
-    circuit.measure(qubits, qubits)
-    return circuit
-
-
-def iterations(num_qubits: int) -> int:
-    """The number of Grover iterations that comes closest to certainty for one marked state."""
-    angle = math.asin(2 ** (-num_qubits / 2))
-    return max(1, round(math.pi / (4 * angle) - 0.5))
-
-
-def ideal_success(circuit: QuantumCircuit, marked: str) -> float:
-    """Probability that the circuit itself measures `marked` (exact)."""
-    from qiskit.quantum_info import Statevector
-
-    state = Statevector(circuit.remove_final_measurements(inplace=False))
-    return float(state.probabilities_dict().get(marked, 0.0))

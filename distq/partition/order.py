@@ -28,13 +28,20 @@ from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Plan, Step
 
 
-def order(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> Plan:
+def order(
+    circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement, exchange: bool = True
+) -> Plan:
     """The plan for a placement.
 
+    With `exchange` two qubits may change places by three copied CX where communication qubits are too few for two state
+    teleportations.
+
     Raises:
-        InfeasibleError: a gate needs more communication qubits than any module has, or a link is missing.
+        InfeasibleError: a gate needs more communication qubits than any module has, a link is missing, or qubits
+            would have to change places and cannot.
     """
     orderer = _Orderer(circuit, graph, network, placement)
+    orderer.copied_exchange = exchange
     orderer.run()
     columns = np.array(orderer.steps, np.int32).reshape(-1, 4)
     return Plan(

@@ -12,6 +12,9 @@ from distq.partition.plan import Step
 class Movers(OrderState):
     """The part of the list scheduler that changes homes."""
 
+    #: Whether two qubits may change places by three copied CX.
+    copied_exchange = True
+
     def step_towards(self, q: int, goal: int, keep: Sequence[int] = ()) -> None:
         """Move the home of q one hop towards a module: into a free data qubit, or by an exchange."""
         there = self.any_hop[self.home[q]][goal]
@@ -137,6 +140,8 @@ class Movers(OrderState):
             p, q = q, p
         here, there = self.home[p], self.home[q]
         two = self.comm[there] >= 2
+        if not two and not self.copied_exchange:
+            self.no_exchange(here, there)
         for v, goal in ((p, there), (q, here)):
             for module in self.copies[v].copy():
                 # A copy that is where the qubit goes is kept, if it leaves room for the other one's way.
@@ -165,6 +170,15 @@ class Movers(OrderState):
         raise InfeasibleError(
             f"a qubit cannot move from module {a.name} ({a.comm} communication qubits) to {b.name} ({b.comm}); "
             "each needs at least one"
+        )
+
+    def no_exchange(self, here: int, there: int) -> None:
+        """Refuse an exchange by state teleportation for want of communication qubits."""
+        a, b = self.network.modules[here], self.network.modules[there]
+        raise InfeasibleError(
+            f"two qubits cannot change places by state teleportation between modules {a.name} and {b.name}, whose data "
+            f"qubits are all taken: that needs 2 communication qubits in one of them and 1 in the other, and they have "
+            f"{a.comm} and {b.comm}; give one of them 2, or allow the technique 'exchange' (three copied CX, 3 ebits)"
         )
 
     def finish_homes(self) -> None:

@@ -19,8 +19,8 @@ class Account:
 
     Attributes:
         packets: number, qubit, axis, home at its beginning, gates in it on two or more qubits; of packets with copies.
-        fetches: step of the plan, packet, modules it goes from and to, gates carried out on this copy, the move it is
-            for (-1: none), whether it only passes the copy on (relay).
+        fetches: step of the plan, packet (-1: of a qubit without packets, which moves), modules it goes from and to,
+            gates carried out on this copy, the move it is for (-1: none), whether it only passes the copy on (relay).
         moves: step of the plan, packet, qubit, modules from and to, how many of the packets after it (up to the next
             move of the qubit) lie in the new home alone, and modules saved: how many fewer modules the packet of the
             move and those after it touch than if the qubit had stayed.
@@ -158,7 +158,7 @@ class _Walk:
     def finish(self, exchanges: set[int]) -> Account:
         graph = self.plan.graph
         purpose = self.purposes()
-        used = sorted({c.packet for c in self.made})
+        used = sorted({c.packet for c in self.made if c.packet >= 0})
         result = Account(homes=self.junction_homes())
         result.packets = {
             "packet": used,

@@ -292,7 +292,8 @@ class _Explainer:
         table, fetch = self.rows.packet, self.rows.fetch
         of_packet: dict[int, list[int]] = {p: [] for p in table.packet}
         for i, packet in enumerate(fetch.packet):
-            of_packet[packet].append(i)
+            if packet >= 0:  # else a qubit without packets moves
+                of_packet[packet].append(i)
         found = []
         for row, packet in enumerate(table.packet):
             copies = of_packet[packet]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from distq.report.explain import Explanation
+from distq.report.explain import Explanation, MoveUse
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +70,7 @@ def _tables(found: Explanation, top: int) -> list[Table]:
         result.append(_table("Packets with gates on copies", columns, packets, len(copied), (0, 1, 5, 6, 7, 8)))
     if found.moves:
         moves: list[Sequence[object]] = [
-            (m.qubit, m.origin, m.target, f"{m.time:g}", m.packet, m.ebits, m.gates, m.local_packets, m.saved)
+            (m.qubit, m.origin, m.target, f"{m.time:g}", _packet(m), m.ebits, m.gates, m.local_packets, m.saved)
             for m in found.moves[:top]
         ]
         columns = ("qubit", "from", "to", "time", "packet", "ebits", "gates on the way", "local packets", "saved")
@@ -102,6 +102,11 @@ def _table(
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row))
     return table
+
+
+def _packet(move: MoveUse) -> str:
+    """The number of the packet in which a qubit moves; a qubit that no gate acts on has none."""
+    return str(move.packet) if move.packet >= 0 else "-"
 
 
 def _copies(modules: Sequence[str]) -> str:

@@ -20,22 +20,26 @@ TECHNIQUES: dict[str, str] = {
     "known-inputs": "controls on qubits that start in |0> vanish, if that is promised",
     "outcomes-only": "gates that no measured outcome can see vanish, if only outcomes matter",
 }
-NAMES = tuple(TECHNIQUES)
+#: The same for techniques of the order of steps.
+ORDERING: dict[str, str] = {
+    "exchange": "two qubits change places by three copied CX where state teleportation lacks communication qubits",
+}
+NAMES = (*TECHNIQUES, *ORDERING)
 
 
 def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
-    """The techniques that are on.
+    """The techniques of `TECHNIQUES` that are on.
 
     Args:
-        without: names of those that are off.
+        without: names of those that are off; those of `ORDERING` are valid too.
 
     Raises:
         UsageError: there is no technique of that name.
     """
     off = set(without)
     for name in sorted(off):
-        if name not in TECHNIQUES:
-            raise UsageError(f"there is no technique {name!r} to leave out; choose from {', '.join(TECHNIQUES)}")
+        if name not in NAMES:
+            raise UsageError(f"there is no technique {name!r} to leave out; choose from {', '.join(NAMES)}")
     return tuple(name for name in TECHNIQUES if name not in off)
 
 

@@ -350,7 +350,7 @@ class TestDemo:
     def test_grover_finds_what_is_marked(self, qubits: int, marked: str) -> None:
         import math
 
-        from distq.cli.demo import grover, ideal_success, iterations
+        from distq.experiments.grover import grover, ideal_success, iterations
 
         angle = math.asin(2 ** (-qubits / 2))
         expected = math.sin((2 * iterations(qubits) + 1) * angle) ** 2

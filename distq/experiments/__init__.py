@@ -1,0 +1,1 @@
+"""Experiments that were published, as programs compiled here, with what they should give."""
