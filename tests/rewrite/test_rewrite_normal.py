@@ -401,7 +401,7 @@ def test_programs_are_verified(parts, comm):
 
 
 def test_rotations_keep_their_side_of_a_block():
-    """Gates that take the place of a whole gate later count axes where it began; a rotation of its run must not slip by."""
+    """Gates put in the place of a whole gate count axes where it began; a rotation of its run must not slip by."""
     circuit = QuantumCircuit(4)
     circuit.cx(0, 2)
     circuit.cx(0, 3)
