@@ -189,7 +189,7 @@ def ghz_circuit(qubits: int = 12) -> QuantumCircuit:
     return circuit
 
 
-def ghz(shots: int = 4000) -> str:
+def ghz(shots: int = 1000) -> str:
     """GHZ-12 over 4 modules: state fidelity with and without the noise of waiting, and the prediction."""
     base = distq.preset("simdisq-like")
     link = base.links[0].hardware or LinkHardware()
@@ -204,8 +204,8 @@ def ghz(shots: int = 4000) -> str:
         network = base.with_hardware(module, hardware)
         program = distq.compile(ghz_circuit(), network, effort="fast", start="zero")
         timeline = schedule(program)
-        calm = noisy(program, timeline=timeline, method="stabilizer", shots=shots, only=still)
-        real = noisy(program, timeline=timeline, method="stabilizer", shots=shots)
+        calm = noisy(program, timeline=timeline, method="trajectories", shots=shots, only=still)
+        real = noisy(program, timeline=timeline, method="trajectories", shots=shots)
         guess = distq.predict_fidelity(timeline, inputs="zero")
         assert calm.fidelity is not None
         assert real.fidelity is not None
