@@ -189,7 +189,7 @@ def ghz_circuit(qubits: int = 12) -> QuantumCircuit:
     return circuit
 
 
-def ghz(shots: int = 1000) -> str:
+def ghz(shots: int = 400) -> str:
     """GHZ-12 over 4 modules: state fidelity with and without the noise of waiting, and the prediction."""
     base = distq.preset("simdisq-like")
     link = base.links[0].hardware or LinkHardware()

@@ -47,10 +47,10 @@ def test_schedule_predicts(program: Path, lab: Path, unitary: Path, cli: Cli) ->
     out = cli("schedule", unitary).out
     assert "(process); average over inputs" in out
     assert "each alone costs" in out
-    assert ", pairs 0." in out
+    assert " pairs 0." in out
     found = cli("schedule", program, "--network", lab, "--json").json["fidelity"]
     assert 0.5 < found["fidelity"] < 0.9
-    assert found["dominated_by"] == "pairs"
+    assert found["dominated_by"] == "measurement"
     assert found["product"] <= found["fidelity"] + 4 * found["standard_error"]
 
 
