@@ -4,8 +4,9 @@
 
 Random programs on 2 to 4 qubits over presets, some with local figures of our own choice where the preset has none (they
 are printed), are simulated as processes with density matrices (entanglement fidelity), and compared with
-`distq.predict_fidelity`; exit code 1 if any of them differs by more than 0.02. Then circuits with structure, among them some for which the prediction is
-bad; and a GHZ state on 12 qubits over 4 modules, as in arXiv:2511.19791, with and without the noise of waiting.
+`distq.predict_fidelity`; exit code 1 if any of them differs by more than 0.02. Then circuits with structure, among them
+some for which the prediction is bad; and a GHZ state on 12 qubits over 4 modules, as in arXiv:2511.19791, with and
+without the noise of waiting.
 """
 
 from __future__ import annotations
