@@ -272,7 +272,7 @@ def ghz(shots: int = 1000) -> str:
         timeline = schedule(program)
         calm = noisy(program, timeline=timeline, method="trajectories", shots=shots, only=still)
         real = noisy(program, timeline=timeline, method="trajectories", shots=shots)
-        guess = distq.predict_fidelity(timeline, inputs="zero")
+        guess = distq.predict_fidelity(timeline, inputs="zero", samples=1_000_000)
         assert calm.fidelity is not None
         assert real.fidelity is not None
         pair = "1 us" if hardware is quick else "2 ms"

@@ -26,12 +26,12 @@ Float64 = NDArray[np.float64]
 CLASSES = ("two-qubit", "one-qubit", "pairs", "ageing", "idling", "measurement")
 #: Paths, and at most so many steps of all of them together.
 MOST_SAMPLES, MOST_STEPS, LEAST_SAMPLES = 20_000, 60_000_000, 200
-#: Paths from |0...0>.
-MOST_ZERO = 1_000_000
+#: Paths back to |0...0>, of which one in 2^n counts.
+MOST_ZERO = 300_000
 #: With fewer paths that count the product is taken.
 LEAST_PATHS = 30
-#: Qubits up to which the fidelity for |0...0> can be predicted.
-ZERO_QUBITS = 12
+#: Qubits up to which the fidelity for |0...0> can be predicted, and is where the program relies on |0>.
+ZERO_QUBITS, DEFAULT_ZERO_QUBITS = 12, 8
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,11 @@ def predict_fidelity(
         program: a program, which is scheduled first, or its timeline.
         network: whose hardware is taken; default: the program's own. With a timeline, that on which it was made.
         inputs: "any": the process fidelity; "zero": the fidelity of the output state for qubits that start in |0>, for
-            at most `ZERO_QUBITS` qubits; default: what the program promises, and "any" for larger ones.
+            at most `ZERO_QUBITS` qubits; default: what the program promises, but "any" above `DEFAULT_ZERO_QUBITS`.
         local_two_qubit_error: replaces the two-qubit error (1 - average fidelity) of every module.
         parameters: values of unbound parameters [rad]; those without one count as generic angles.
-        samples: number of paths; default: as many as fit into seconds, at most 20,000.
+        samples: number of paths; default: as many as fit into seconds, at most 20,000 (300,000 from |0>,
+            where one in 2^n counts).
         seed: of the paths.
 
     Raises:
@@ -128,7 +129,7 @@ def predict_fidelity(
         raise UsageError(f"local_two_qubit_error is {local_two_qubit_error!r}; it must be from 0 to 1")
     qubits = timeline.program.num_qubits
     if inputs is None:
-        inputs = "zero" if timeline.program.start == "zero" and qubits <= ZERO_QUBITS else "any"
+        inputs = "zero" if timeline.program.start == "zero" and qubits <= DEFAULT_ZERO_QUBITS else "any"
     if inputs not in ("any", "zero") or (inputs == "zero" and qubits > ZERO_QUBITS):
         raise UsageError(f"inputs is {inputs!r}; it must be any, or zero for at most {ZERO_QUBITS} qubits")
     table = noise_table(timeline, network, local_two_qubit_error)
@@ -146,9 +147,8 @@ def predict(
     n = table.program.num_qubits
     if samples is None:
         legs = len(table.program.qubits) + len(table.program) + 1
-        # Of paths back to |0...0> only one in 2^n counts.
-        most, steps = (min(MOST_SAMPLES << n, MOST_ZERO), 5 * MOST_STEPS) if zero else (MOST_SAMPLES, MOST_STEPS)
-        samples = max(LEAST_SAMPLES, min(most, steps // legs))
+        most = min(MOST_SAMPLES << n, MOST_ZERO) if zero else MOST_SAMPLES
+        samples = max(LEAST_SAMPLES, min(most, MOST_STEPS // legs))
     weights = _paths(table, parameters, samples, seed, zero)
     costs = products(table)
     kept = weights[weights[:, 6] > 0, :6]

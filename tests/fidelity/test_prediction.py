@@ -233,3 +233,13 @@ def test_plain_data() -> None:
     assert content["fidelity"] == found.fidelity
     assert content["dominated_by"] == "pairs"
     assert set(content["budget"]) == set(CLASSES)
+
+
+def test_programs_that_rely_on_zero_are_judged_from_zero() -> None:
+    program = on(replace(teleported_cz(), start="zero"), None, LinkHardware(fidelity=0.8))
+    found = predict_fidelity(program)
+    assert found.inputs == "zero"
+    # A CZ of |00>: all that a bad pair does are Z errors, which |00> does not notice.
+    assert found.fidelity == pytest.approx(1)
+    assert noisy(program).fidelity == pytest.approx(1)
+    assert predict_fidelity(program, inputs="any").fidelity == pytest.approx(0.8, abs=0.01)
