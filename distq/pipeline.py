@@ -46,6 +46,8 @@ def compile(
     error_budget: float = 1e-9,
     verify: str = "symbolic",
     time_limit: float | None = None,
+    purify: str = "stated",
+    min_pair_fidelity: float | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> CompiledProgram:
     """Compile a circuit for a network of modules and verify the result.
@@ -67,6 +69,9 @@ def compile(
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
             during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
+        purify: how pairs are purified: "stated" (as the network says), "none", or "auto" (by the predicted fidelity of
+            the program; see `distq.purified`).
+        min_pair_fidelity: every pair that the program uses is at least so good, by purification where that is needed.
         progress: is called with the name of each stage as it begins.
 
     Raises:
@@ -98,6 +103,16 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = network.without_dead_links()
+    if purify != "stated" or min_pair_fidelity is not None:
+        from distq.purified import compile_purified
+
+        options = {
+            "effort": effort, "seed": seed, "partitioner": partitioner, "initial_homes": initial_homes,
+            "final_homes": final_homes, "pins": pins, "start": start, "outcomes_only": outcomes_only,
+            "without": without, "error_budget": error_budget, "verify": verify, "time_limit": time_limit,
+            "progress": progress,
+        }  # fmt: skip
+        return compile_purified(source, network, purify, min_pair_fidelity, options)
     with clock("normalise"):
         rewritten, merged, last = normalise(
             logical,

@@ -9,6 +9,7 @@ import click
 
 from distq.cli.common import DistqCommand, print_json
 from distq.errors import UsageError
+from distq.network.pairs import PROTOCOLS
 
 if TYPE_CHECKING:
     from distq.network.model import Network
@@ -81,6 +82,28 @@ def check(file: Path) -> None:
     from distq.network.files import load_network
 
     click.echo(f"{file}: {shape(load_network(file))}")
+
+
+@command.command("purify")
+@click.argument("network", metavar="FILE|PRESET")
+@click.option("--rounds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="At most.")
+@click.option("--protocol", "protocols", multiple=True, type=click.Choice(PROTOCOLS), default=("dejmps",),
+              show_default=True, help="May be repeated.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def purify(network: str, rounds: int, protocols: tuple[str, ...], as_json: bool) -> None:
+    """What purification would gain and cost on each kind of link: fidelity, pairs, time, communication qubits.
+
+    With the errors, memories and times that the network states; what it does not state is perfect and takes no time.
+    """
+    from distq.network.presets import resolve
+    from distq.report.purification import purification_rows, purification_text
+
+    found = resolve(network)
+    rows = purification_rows(found, rounds, tuple(dict.fromkeys(protocols)))
+    if as_json:
+        print_json({"schema": "distq-purify-1", "network": found.name, "rows": rows})
+        return
+    click.echo(purification_text(found, rows))
 
 
 @command.command("schema")

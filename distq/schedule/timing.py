@@ -127,9 +127,8 @@ def timing(program: DistributedProgram, network: Network | None = None) -> Timin
     other = own if network is None else network
     if other is not own:
         _check_room(program, other)
-    ends = own.link_ends
-    at = other.link_of[ends[:, 0], ends[:, 1]] if len(ends) else np.zeros(0, np.int32)
-    used = np.bincount(program.link[program.code == Op.EPR], minlength=len(ends))
+    at = matching_links(program, other)
+    used = np.bincount(program.link[program.code == Op.EPR], minlength=len(at))
     down = LinkHardware(rate=0)
     links = [(other.links[i].hardware or LinkHardware()) if i >= 0 else down for i in at.tolist()]
     for i in np.flatnonzero(used).tolist():
@@ -142,6 +141,16 @@ def timing(program: DistributedProgram, network: Network | None = None) -> Timin
             )
     spare = spare_qubits(program, other, [x.purify if n else None for x, n in zip(links, used.tolist())])
     return _Arrays(own, other, links).timing(spare)
+
+
+def matching_links(program: DistributedProgram, network: Network) -> NDArray[np.int32]:
+    """For each link of the program's network that of another network between the same modules; -1: there is none."""
+    ends = program.network.link_ends
+    k = len(network.modules)
+    inside = (ends < k).all(axis=1)
+    result = np.full(len(ends), -1, np.int32)
+    result[inside] = network.link_of[ends[inside, 0], ends[inside, 1]]
+    return result
 
 
 class _Arrays:
@@ -336,4 +345,4 @@ def _check_room(program: DistributedProgram, network: Network) -> None:
                 )
 
 
-__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "spare_qubits", "timing"]
+__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "matching_links", "spare_qubits", "timing"]
