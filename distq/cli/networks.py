@@ -9,7 +9,7 @@ import click
 
 from distq.cli.common import DistqCommand, print_json
 from distq.errors import UsageError
-from distq.network.pairs import PROTOCOLS
+from distq.network.purify import PROTOCOLS
 
 if TYPE_CHECKING:
     from distq.network.model import Network

@@ -15,17 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.errors import UsageError
+from distq.network.purify import BBPSSW, DEJMPS, NESTED, PROTOCOLS, PUMPING, SCHEMES, comm_qubits_needed
 
 #: Weights of Phi+, Psi-, Psi+, Phi-.
 Weights = tuple[float, float, float, float]
 #: The Laplace transform of a waiting time W: s [1/s] to E[exp(-s W)].
 Laplace = Callable[[float], float]
-#: How rounds follow each other.
-PUMPING, NESTED = "pumping", "nested"
-SCHEMES = (PUMPING, NESTED)
-#: What a round does.
-BBPSSW, DEJMPS = "bbpssw", "dejmps"
-PROTOCOLS = (BBPSSW, DEJMPS)
 #: Bell vectors in the order of the weights, over 00, 01, 10, 11.
 BELL_VECTORS: NDArray[np.float64] = np.array([[1, 0, 0, 1], [0, 1, -1, 0], [0, 1, 1, 0], [1, 0, 0, -1]]) / math.sqrt(2)
 
@@ -117,16 +112,6 @@ def purified_weights(weights: Weights, protocol: str, scheme: str, rounds: int) 
             p, kept = dejmps(rotated(kept), rotated(fresh))
         success.append(p)
     return success, kept
-
-
-def comm_qubits_needed(rounds: int, scheme: str = PUMPING) -> int:
-    """Communication qubits at each end while a pair is made: with pumping the kept pair and the fresh one.
-
-    Nested rounds hold a pair of every level: rounds + 1.
-    """
-    if rounds < 1:
-        return 1
-    return 2 if scheme == PUMPING else rounds + 1
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,25 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from distq.errors import NetworkError
-from distq.network.pairs import DEJMPS, PROTOCOLS, PUMPING, SCHEMES, comm_qubits_needed
 
+#: How rounds follow each other.
+PUMPING, NESTED = "pumping", "nested"
+SCHEMES = (PUMPING, NESTED)
+#: What a round does.
+BBPSSW, DEJMPS = "bbpssw", "dejmps"
+PROTOCOLS = (BBPSSW, DEJMPS)
 #: More rounds than this are taken for a mistake: 2^10 nested pairs, and pumping has long reached its limit.
 MOST_ROUNDS = 10
+
+
+def comm_qubits_needed(rounds: int, scheme: str = PUMPING) -> int:
+    """Communication qubits at each end while a pair is made: with pumping the kept pair and the fresh one.
+
+    Nested rounds hold a pair of every level: rounds + 1.
+    """
+    if rounds < 1:
+        return 1
+    return 2 if scheme == PUMPING else rounds + 1
 
 
 @dataclass(frozen=True)
@@ -80,4 +95,14 @@ class Purify:
         return cls(**content)
 
 
-__all__ = ["MOST_ROUNDS", "Purify"]
+__all__ = [
+    "BBPSSW",
+    "DEJMPS",
+    "MOST_ROUNDS",
+    "NESTED",
+    "PROTOCOLS",
+    "PUMPING",
+    "SCHEMES",
+    "Purify",
+    "comm_qubits_needed",
+]
