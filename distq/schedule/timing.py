@@ -53,6 +53,7 @@ class Timing:
         pool: (links, 2) the modules in which a pair in generation occupies spare communication qubits, else -1.
         spare: (k,) how many pairs can do so at the same time in each module, with `spare_size` qubits each.
         unstated: what is counted as 0 because nothing is stated, for people; empty in units.
+        network: whose hardware this is.
     """
 
     unit: str
@@ -80,6 +81,7 @@ class Timing:
     spare: Int64
     spare_size: Int64
     unstated: tuple[str, ...] = ()
+    network: Network | None = None
 
     def of_rows(self, program: DistributedProgram) -> Float64:
         """(N,) duration of each row; that of a pair is its mean, that of SEND the latency of the message.
@@ -193,6 +195,7 @@ class _Arrays:
             spare=spare,
             spare_size=spare_size,
             unstated=self._unstated() if self.timed else (),
+            network=self.other,
         )
 
     def _purified(self) -> list[PurifiedPair]:
