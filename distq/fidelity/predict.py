@@ -183,7 +183,7 @@ def products(table: NoiseTable) -> dict[str, float]:
 
     applied = np.array([loss for _, _, loss in table.applied])
     epr = code == Op.EPR
-    waits = _lost(table.wait, table.t1[program.qubits], table.t2[program.qubits])
+    waits = _lost(_waits(table), table.t1[program.qubits], table.t2[program.qubits])
     ageing = _ageing(table, table.waits_since)
     last = _lost(table.end_wait, table.t1[table.outputs], table.t2[table.outputs])
     last_ageing = _ageing(table, table.end_since)
@@ -210,6 +210,17 @@ def _lost(time: Float64, t1: Float64, t2: Float64) -> Float64:
     """1 - process fidelity of waiting."""
     result: Float64 = -(np.expm1(-time / t1) + 2 * np.expm1(-time / t2)) / 4
     return result
+
+
+def _waits(table: NoiseTable) -> Float64:
+    """(legs,) waits that do harm: not those of |0> behind a reset."""
+    since = table.waits_since
+    program = table.program
+    if not len(program):
+        return table.wait
+    before = np.maximum(since, 0)
+    fresh = (since >= 0) & (program.code[before] == Op.RESET) & (program.guard[before] < 0)
+    return np.where(fresh, 0.0, table.wait)
 
 
 def _ageing(table: NoiseTable, since: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -257,7 +268,7 @@ def _paths(table: NoiseTable, parameters: dict[str, float] | None, samples: int,
     program = table.program
     params = values(program, parameters)
     guard_offsets, guard_bits = flatten_guards(program)
-    q = program.qubits
+    q, wait = program.qubits, _waits(table)
     applied = sorted(table.applied)
     counts = np.bincount(np.array([r for r, _, _ in applied], np.int64), minlength=len(program) + 1)
     outs = table.outputs
@@ -280,8 +291,8 @@ def _paths(table: NoiseTable, parameters: dict[str, float] | None, samples: int,
         table.reset,
         program.link,
         _bell(table),
-        np.exp(-table.wait / table.t1[q]),
-        np.exp(-table.wait / table.t2[q]),
+        np.exp(-wait / table.t1[q]),
+        np.exp(-wait / table.t2[q]),
         _ageing(table, table.waits_since),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         np.array([b for _, b, _ in applied], np.int64),

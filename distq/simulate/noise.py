@@ -41,7 +41,8 @@ class NoiseTable:
             corrections.
         gates: (N,) two-qubit gates that a row on two or more qubits counts as.
         readout, reset: (N,) probability of a wrong bit, of |1> after a reset; 0 for other rows.
-        wait: (legs,) time for which the leg's qubit waited before it, holding something [unit of the timeline].
+        wait: (legs,) time for which the leg's qubit waited before it, holding something that is needed (|0> behind a
+            reset included) [unit of the timeline].
         waits_since: (legs,) row after which it waited; -1: the start.
         live: (legs,) whether what the qubit holds behind the row is still needed.
         applied: (row or N, qubit, depolarising probability) of each correction that is carried out, before that row;
@@ -234,7 +235,7 @@ def _waits(timeline: Timeline) -> tuple[Bool, Float64, Int64, Float64, Int64, In
                 wait[j] = max(start[i] - free[q] - busy, 0.0)
                 since[j] = row_before[q]
             free[q], row_before[q] = end[i], i
-            holds[q] = guarded[i] or code[i] != Op.RESET
+            holds[q] = True
     end_wait = np.array([
         max(timeline.makespan - free[q] - sum(b - a for a, b in done.get(q, ()) if a >= free[q]), 0.0) if holds[q]
         else 0.0 for q in outputs.tolist()
