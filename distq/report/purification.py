@@ -80,6 +80,30 @@ def purification_text(network: Network, rows: Sequence[Mapping[str, Any]]) -> st
     return "\n".join(parts).rstrip("\n")
 
 
+def comparison_text(networks: Sequence[Network], rounds: int = 3, protocols: Sequence[str] = (DEJMPS,)) -> str:
+    """Fidelities of several networks in one table: a row for each kind of link, a column for each purification.
+
+    With what the best of them costs; "-" where none gains.
+    """
+    lines: list[tuple[str, ...]] = []
+    header: tuple[str, ...] = ()
+    for network in networks:
+        rows = purification_rows(network, rounds, protocols)
+        for names in dict.fromkeys(tuple(row["links"]) for row in rows):
+            here = [row for row in rows if tuple(row["links"]) == names]
+            labels = [f"{r['rounds']} {r['scheme']}" if r["rounds"] else "raw" for r in here]
+            if len(set(protocols)) > 1:
+                labels = [f"{r['protocol']} {x}" if r["rounds"] else x for r, x in zip(here, labels)]
+            header = ("network", *labels, "best", "raw pairs", "comm at each end")
+            best = max(range(len(here)), key=lambda i: here[i]["fidelity"])
+            row = here[best]
+            cost = ("-", "-", "-") if best == 0 or row["gain"] < 5e-5 else (
+                labels[best], f"{row['raw_pairs']:.3g}", f"{row['comm_qubits']}{'' if row['enough'] else ' (missing)'}"
+            )  # fmt: skip
+            lines.append((network.name or "unnamed", *(f"{r['fidelity']:.4f}" for r in here), *cost))
+    return table(header, lines, right=range(1, len(header) - 3)) if lines else "there are no links"
+
+
 def choice_lines(choice: Mapping[str, Any], unit: str = "s") -> list[str]:
     """What was chosen for each link and why; `choice` as `Choice.to_dict` returns it."""
     lines = []
@@ -108,4 +132,4 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-__all__ = ["choice_lines", "pair_kind", "purification_rows", "purification_text", "raw_pairs"]
+__all__ = ["choice_lines", "comparison_text", "pair_kind", "purification_rows", "purification_text", "raw_pairs"]

@@ -17,16 +17,8 @@ import numpy as np
 from distq.errors import InfeasibleError, UsageError
 from distq.network.hardware import LinkHardware, ModuleHardware
 from distq.network.model import Network
-from distq.network.pair_states import (
-    Noise,
-    PurifiedPair,
-    correlations,
-    fidelity,
-    purified_pair,
-    stored,
-)
-from distq.network.pairs import DEJMPS, PROTOCOLS, SCHEMES, fixed_wait
-from distq.network.purify import Purify
+from distq.network.pair_states import PurifiedPair, purified_pair
+from distq.network.purify import DEJMPS, PROTOCOLS, SCHEMES, Purify
 
 if TYPE_CHECKING:
     from distq.program.compiled import CompiledProgram
@@ -171,28 +163,14 @@ def with_purification(network: Network, chosen: Mapping[int, Purify]) -> Network
 
 
 def predicted(timeline: Timeline, network: Network) -> float:
-    """Fidelity as far as purification changes it: pairs as old as they are used, and data qubits that wait.
+    """The product of the process fidelities of everything that happens on the timeline, `FidelityPrediction.product`.
 
-    The product of the pairs' fidelities, each after the mean age on its link, and of the process fidelities of idling.
+    Lower than the predicted fidelity, because errors that cancel or do no harm count as well, but without sampling.
     """
-    from distq.schedule.timing import matching_links
+    from distq.fidelity.predict import products
+    from distq.simulate.noise import noise_table
 
-    ages, pairs = timeline.pair_ages, timeline.graph.pairs
-    link = timeline.graph.link[pairs]
-    total = 0.0
-    at = matching_links(timeline.program, network)
-    for i in np.unique(link).tolist():
-        here = ages[link == i]
-        here = here[np.isfinite(here)]
-        a, b = (network.modules[m].hardware for m in network.link_ends[at[i]].tolist())
-        table = correlations(purified_pair(network, int(at[i])).state)
-        age = float(here.mean()) if len(here) and timeline.unit == "s" else 0.0
-        found = fidelity(stored(table, Noise.of(a, b), fixed_wait(age)))
-        total += float((link == i).sum()) * math.log(max(found, 1e-300))
-    if timeline.unit == "s":
-        for use, module in zip(timeline.modules, network.modules):
-            total -= use.data_idle * idle_rate(module.hardware)
-    return math.exp(total)
+    return math.exp(-sum(products(noise_table(timeline, network)).values()))
 
 
 def idle_rate(hardware: ModuleHardware | None) -> float:

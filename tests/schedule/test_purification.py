@@ -425,3 +425,24 @@ def test_compile_chooses(tmp_path: Path) -> None:
         distq.compile(path, pair_of(2), purify="none", min_pair_fidelity=0.9)
     with pytest.raises(InfeasibleError, match="min_pair_fidelity is"):
         distq.compile(path, pair_of(1), effort="fast", min_pair_fidelity=0.9)
+
+
+def test_predictions_and_noisy_simulations_take_purified_pairs(tmp_path: Path) -> None:
+    """As on a network whose links make the purified state at once, after the same time."""
+    path = tmp_path / "c.qasm"
+    path.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; h q[0]; cx q[0],q[1]; t q[1]; cx q[1],q[2]; h q[1];'
+                    "cx q[0],q[2]; cx q[1],q[0];")  # fmt: skip
+    noisy = replace(FAST, two_qubit_error=0.01, comm_t2=0.02)
+    link = replace(MIDDLING, purify=Purify(2))
+    network = Network.all_to_all(2, 2, 2, hardware=noisy, link_hardware=link)
+    pair = purified_pair(network, 0)
+    same = network.with_hardware(links=LinkHardware(pair_time=pair.time, state=pair.state.tolist()))
+    program = distq.compile(path, network, effort="fast")
+    found, expected = (distq.predict_fidelity(schedule(program, n), n, samples=2000) for n in (network, same))
+    assert program.ebits > 0
+    assert found.fidelity == pytest.approx(expected.fidelity)
+    assert found.product == pytest.approx(expected.product)
+    raw = without_purification(network)
+    assert found.product > distq.predict_fidelity(schedule(program, raw), raw, samples=2000).product
+    results = [distq.noisy(program, n, method="density_matrix").to_dict() for n in (network, same)]
+    assert results[0]["fidelity"] == pytest.approx(results[1]["fidelity"])

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from noisy_oracle import Oracle
-from program_samples import cat_disentangle, cat_entangle, finish, oxford_network, random_program, state_teleport, teleported_cz
-from qiskit import QuantumCircuit
-from qiskit.quantum_info import Statevector, random_statevector
+from program_samples import (
+    random_program,
+)
+from qiskit.quantum_info import random_statevector
 
-import distq
-from distq import LinkHardware, ModuleHardware, Network
-from distq.errors import UsageError
+from distq import LinkHardware, ModuleHardware
 from distq.ops import Op
 from distq.program.order import canonical
-from distq.program.types import COMM, DATA, DistributedProgram, ProgramBuilder
+from distq.program.types import DistributedProgram
 from distq.schedule.plan import schedule
 from distq.simulate.noisy import noisy
 
@@ -62,7 +61,7 @@ def small_programs(number: int) -> list[DistributedProgram]:
         program = canonical(random_program(seed, rows=16, symbolic=False, small=True))
         seed += 1
         measured = int(np.count_nonzero(program.code == Op.MEASURE))
-        if 0 < program.num_qubits and program.num_physical <= 6 and measured <= 5:
+        if program.num_qubits > 0 and program.num_physical <= 6 and measured <= 5:
             found.append(on(program, *rough(seed)))
     return found
 
