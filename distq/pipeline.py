@@ -81,6 +81,11 @@ def compile(
         VerificationError: the program failed its verification; this is a fault in distq.
         UsageError: an option has a value that is not known.
     """
+    if purify != "stated" or min_pair_fidelity is not None:
+        arguments = dict(locals())
+        from distq.purified import compile_purified
+
+        return compile_purified(**arguments)
     from distq.circuit.from_qiskit import from_qiskit
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
@@ -103,16 +108,6 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = network.without_dead_links()
-    if purify != "stated" or min_pair_fidelity is not None:
-        from distq.purified import compile_purified
-
-        options = {
-            "effort": effort, "seed": seed, "partitioner": partitioner, "initial_homes": initial_homes,
-            "final_homes": final_homes, "pins": pins, "start": start, "outcomes_only": outcomes_only,
-            "without": without, "error_budget": error_budget, "verify": verify, "time_limit": time_limit,
-            "progress": progress,
-        }  # fmt: skip
-        return compile_purified(source, network, purify, min_pair_fidelity, options)
     with clock("normalise"):
         rewritten, merged, last = normalise(
             logical,

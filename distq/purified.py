@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distq.errors import InfeasibleError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qiskit import QuantumCircuit
 
     from distq.network.model import Network
@@ -24,10 +22,10 @@ PURIFY = ("stated", "none", "auto")
 
 def compile_purified(
     circuit: str | Path | QuantumCircuit,
-    network: Network,
+    network: Network | str | Path,
     purify: str,
     min_pair_fidelity: float | None,
-    options: Mapping[str, Any],
+    **options: Any,
 ) -> CompiledProgram:
     """Compile for a network whose purification is chosen.
 
@@ -47,15 +45,19 @@ def compile_purified(
         UsageError: an option has a value that is not known.
         InfeasibleError: no program fits, or no pairs are good enough.
     """
+    from distq.circuit.read import load_source
+    from distq.network.presets import resolve
     from distq.pipeline import compile as compile_as_stated
     from distq.schedule.purification import choose_purification, with_purification, without_purification
 
     if purify not in PURIFY:
         raise UsageError(f"purify is {purify!r}; it must be one of {', '.join(PURIFY)}")
+    network = (resolve(network=str(network)) if isinstance(network, (str, Path)) else network).without_dead_links()
     if purify == "none":
         if min_pair_fidelity is not None:
             raise UsageError("purify = none and min_pair_fidelity exclude each other: leave one of them out")
         return compile_as_stated(circuit, without_purification(network), **options)
+    circuit = load_source(circuit)
     objective = _objective(options.get("objective", "fidelity"))
     found: list[tuple[CompiledProgram, Choice]] = []
     refused: InfeasibleError | None = None
@@ -80,12 +82,11 @@ def compile_purified(
 
 
 def _objective(wanted: Any) -> str:
-    """Which of the three names an objective is nearest to: fidelity as soon as it counts at all."""
-    text = getattr(wanted, "text", wanted)
-    for name in ("fidelity", "makespan"):
-        if name in (text if isinstance(text, str) else dict(text)):
-            return name
-    return "ebits"
+    """Of an objective, or weights of several: fidelity where it counts, else makespan where that does, else ebits."""
+    weights = getattr(wanted, "weights", wanted)
+    if isinstance(weights, str):
+        weights = dict.fromkeys((part.partition("=")[0].strip() for part in weights.split(",")), 1.0)
+    return next((name for name in ("fidelity", "makespan") if weights.get(name)), "ebits")
 
 
 def _rooms(network: Network, objective: str, threshold: float | None) -> list[dict[int, Any]]:
@@ -97,12 +98,9 @@ def _rooms(network: Network, objective: str, threshold: float | None) -> list[di
     rooms: list[dict[int, Any]] = [{}]
     try:
         # For a program a link may be worth more, or less, than one pair says.
-        ideal = choose_purification(network, "fidelity" if threshold is None else objective,
-                                    min_pair_fidelity=threshold)  # fmt: skip
+        ideal = choose_purification(network, objective, min_pair_fidelity=threshold)
     except InfeasibleError:
-        ideal = choose_purification(network, "fidelity")
-    if objective != "fidelity" and threshold is None:
-        return rooms
+        ideal = choose_purification(network, objective)
     best = {i: x.purify for i, x in enumerate(ideal.links) if x.purify is not None}
     if best:
         rooms.append({i: Purify(1, x.protocol, PUMPING) for i, x in best.items()})
@@ -111,11 +109,12 @@ def _rooms(network: Network, objective: str, threshold: float | None) -> list[di
     return rooms
 
 
-def _merit(program: CompiledProgram, choice: Choice, objective: str) -> tuple[float, float]:
-    if objective == "fidelity":
-        return (choice.after or 0.0, -program.ebits)
+def _merit(program: CompiledProgram, choice: Choice, objective: str) -> tuple[float, ...]:
     makespan = math.inf if choice.makespan_after is None else choice.makespan_after
-    return (-makespan, -program.ebits) if objective == "makespan" else (-program.ebits, -makespan)
+    fidelity = choice.after or 0.0
+    if objective == "makespan":
+        return -makespan, fidelity, -program.ebits
+    return (fidelity, -program.ebits) if objective == "fidelity" else (-program.ebits, fidelity)
 
 
 __all__ = ["PURIFY", "compile_purified"]

@@ -61,7 +61,7 @@ class Choice:
     Attributes:
         network: with `purify` of every link as chosen.
         links: in the order of the network.
-        objective: "fidelity", or "makespan" or "ebits" (no purification but what a threshold asks for).
+        objective: "fidelity" or "ebits", or "makespan" (no purification but what a threshold asks for).
         before, after: predicted fidelities of the program without and with what was chosen; None without a program.
         makespan_before, makespan_after: likewise [the unit of the timeline].
     """
@@ -110,10 +110,11 @@ def choose_purification(
 
     Args:
         network: its hardware.
-        objective: "fidelity": as many rounds as raise the predicted fidelity; "makespan" or "ebits": none.
+        objective: "fidelity", or "ebits" (which count after purification): as many rounds as raise the predicted
+            fidelity; "makespan": none.
         program: that is judged; its communication qubits leave room or not. Links that it does not use are left alone.
         min_pair_fidelity: pairs that a program uses must be at least so good, whatever the objective; then the
-            objective chooses among what is good enough, "makespan" and "ebits" the quickest.
+            objective chooses among what is good enough, "makespan" the quickest.
         rounds: at most.
         protocols: that may be chosen, with pumping and nested.
         predict: predicted fidelity of a timeline on a network; default `predicted`.
@@ -222,7 +223,7 @@ class _Chooser:
                 if not possible[i]:
                     self._refuse(i)
                 chosen[i] = min(possible[i], key=lambda x: self._pair(i, x).time)
-        if self.objective == "fidelity":
+        if self.objective != "makespan":
             chosen = self._best(chosen, possible)
         return self._choice(chosen, reasons)
 
@@ -237,8 +238,8 @@ class _Chooser:
         if raw.time == math.inf:
             return [], "the link is down"
         needed = self.threshold is not None and raw.fidelity < self.threshold
-        if self.objective != "fidelity" and not needed:
-            return [], f"the objective is {self.objective}, and purified pairs come later"
+        if self.objective == "makespan" and not needed:
+            return [], "the objective is the makespan, and purified pairs come later"
         better = [x for x in self.options if self._pair(link, x).fidelity > raw.fidelity + _NO_GAIN]
         if not better:
             if raw.fidelity > 1 - _NO_GAIN:
