@@ -88,6 +88,7 @@ def compile(
         return compile_purified(**arguments)
     from distq.circuit.from_qiskit import from_qiskit
     from distq.circuit.read import load_source
+    from distq.network.feasible import alive
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
@@ -107,7 +108,7 @@ def compile(
         logical = from_qiskit(source)
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
-    network = network.without_dead_links()
+    network = alive(network, logical.num_qubits)
     with clock("normalise"):
         rewritten, merged, last = normalise(
             logical,

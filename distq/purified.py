@@ -52,7 +52,8 @@ def compile_purified(
 
     if purify not in PURIFY:
         raise UsageError(f"purify is {purify!r}; it must be one of {', '.join(PURIFY)}")
-    network = (resolve(network=str(network)) if isinstance(network, (str, Path)) else network).without_dead_links()
+    if isinstance(network, (str, Path)):
+        network = resolve(network=str(network))
     if purify == "none":
         if min_pair_fidelity is not None:
             raise UsageError("purify = none and min_pair_fidelity exclude each other: leave one of them out")
@@ -64,7 +65,7 @@ def compile_purified(
     for wanted in _rooms(network, objective, min_pair_fidelity):
         try:
             program = compile_as_stated(circuit, with_purification(network, wanted), **options)
-            choice = choose_purification(network, objective, program, min_pair_fidelity=min_pair_fidelity)
+            choice = choose_purification(program.network, objective, program, min_pair_fidelity=min_pair_fidelity)
         except InfeasibleError as error:
             refused = refused or error
             continue
