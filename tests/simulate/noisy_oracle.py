@@ -1,4 +1,4 @@
-"""A second noisy simulator, written from docs/fidelity.md: every outcome is followed on its own, on all physical qubits.
+"""A second noisy simulator, written from docs/fidelity.md: each outcome is followed on its own, on all qubits.
 
 It shares no code with `distq.simulate` and knows nothing of what a qubit's content is still needed for.
 """
@@ -32,9 +32,7 @@ class Oracle:
         rest = [q for q in range(self.n) if q not in inputs]
         vector = np.moveaxis(vector, range(self.n), [*inputs, *rest])
         #: bits -> density matrix.
-        self.branches: dict[tuple[tuple[int, int], ...], np.ndarray] = {
-            (): np.multiply.outer(vector, vector.conj())
-        }
+        self.branches: dict[tuple[tuple[int, int], ...], np.ndarray] = {(): np.multiply.outer(vector, vector.conj())}
         self.free = [0.0] * self.n
         self.done: dict[int, list[tuple[float, float]]] = {}
         for q, a, b in timeline.applied:
