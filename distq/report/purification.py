@@ -13,9 +13,7 @@ from distq.report.schedule import time_text
 from distq.report.tables import table
 
 
-def purification_rows(
-    network: Network, rounds: int = 3, protocols: Sequence[str] = (DEJMPS,)
-) -> list[dict[str, Any]]:
+def purification_rows(network: Network, rounds: int = 3, protocols: Sequence[str] = (DEJMPS,)) -> list[dict[str, Any]]:
     """For every kind of link its pairs as they are made, and after each purification that could be chosen.
 
     Links with equal hardware between modules with equal hardware are one kind. Communication qubits that are missing do

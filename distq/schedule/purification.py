@@ -280,9 +280,7 @@ class _Chooser:
         program = self.program
         assert program is not None
         named = np.unique(program.qubits)
-        return int(
-            np.count_nonzero((program.qubit_module[named] == module) & (program.qubit_role[named] == COMM))
-        )
+        return int(np.count_nonzero((program.qubit_module[named] == module) & (program.qubit_role[named] == COMM)))
 
     def _refuse(self, link: int) -> None:
         item = self.network.links[link]

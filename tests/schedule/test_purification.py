@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from program_samples import finish
-from test_replay import Events, uniform
+from purified_oracle import PurifiedEvents
 from test_timeline import chain, late_use, star
 from timeline_checks import check_timeline
 
@@ -31,43 +31,6 @@ from distq.schedule.plan import POLICIES, schedule
 from distq.schedule.purification import choose_purification, predicted, with_purification, without_purification
 from distq.schedule.result import Timeline
 from distq.testing import random_case
-
-
-class PurifiedEvents(Events):
-    """The simulation of events with purification: by recursion, and with spare communication qubits as resources."""
-
-    def resources(self, pair: int) -> list[tuple[str, int]]:
-        spare = [("spare", s) for s in self.t.order.spare[pair].tolist() if s >= 0]
-        return [*super().resources(pair), *spare]
-
-    def takes(self, pair: int) -> float:
-        x, t = self.link[pair], self.timing
-        if t.rounds[x] == 0:
-            return super().takes(pair)
-        self.draw = (self.tries[pair] + 1) << 32
-
-        def u() -> float:
-            self.draw += 1
-            return uniform(self.seed, self.sample, pair, self.draw - 1)
-
-        def raw() -> float:
-            if t.kind[x] == 2:
-                return -t.slot[x] * math.log(u())
-            if t.kind[x] == 1 and t.probability[x] < 1:
-                return t.slot[x] * max(1, math.ceil(math.log(u()) / math.log1p(-t.probability[x])))
-            u()
-            return float(t.slot[x])
-
-        def level(k: int) -> float:
-            if k == 0:
-                return raw()
-            total = 0.0
-            while True:
-                total += level(k - 1) + (level(k - 1) if t.nested[x] else raw()) + t.round_time[x]
-                if u() <= t.success[x, k - 1]:
-                    return total
-
-        return level(int(t.rounds[x]))
 
 
 def check_room(t: Timeline) -> None:
@@ -121,9 +84,7 @@ def purifying(seed: int, network: Network) -> Network:
 def test_compiled_programs_leave_room(seed: int) -> None:
     case = random_case(seed, min_qubits=2, max_qubits=6, max_gates=20)
     comm = [m.comm if m.comm is None else max(m.comm, 2) + seed % 2 for m in case.network.modules]
-    roomy = replace(
-        case.network, modules=tuple(replace(m, comm=c) for m, c in zip(case.network.modules, comm))
-    )
+    roomy = replace(case.network, modules=tuple(replace(m, comm=c) for m, c in zip(case.network.modules, comm)))
     network = purifying(seed, roomy)
     program = distq.compile(case.circuit, network, effort="fast", verify="symbolic", seed=case.seed).program
     assert program.network == network
