@@ -32,7 +32,7 @@ def compile_purified(
     A program leaves communication qubits free for purification or it does not, so that both are compiled: one that uses
     all of them, one that leaves room for pumping, and one for the best nested rounds. Of each the links' rounds are
     chosen on its schedule, and the program with the best predicted fidelity is taken (where the objective is the
-    makespan or ebits: the one that is good enough with the least of it).
+    makespan: the quickest of those that are good enough).
 
     Args:
         circuit: as for `distq.compile`.
@@ -83,11 +83,14 @@ def compile_purified(
 
 
 def _objective(wanted: Any) -> str:
-    """Of an objective, or weights of several: fidelity where it counts, else makespan where that does, else ebits."""
+    """Of an objective, or weights of several: the makespan where it counts and fidelity does not, else fidelity.
+
+    Ebits count after purification and say nothing about it.
+    """
     weights = getattr(wanted, "weights", wanted)
     if isinstance(weights, str):
         weights = dict.fromkeys((part.partition("=")[0].strip() for part in weights.split(",")), 1.0)
-    return next((name for name in ("fidelity", "makespan") if weights.get(name)), "ebits")
+    return "makespan" if weights.get("makespan") and not weights.get("fidelity") else "fidelity"
 
 
 def _rooms(network: Network, objective: str, threshold: float | None) -> list[dict[int, Any]]:
@@ -115,7 +118,7 @@ def _merit(program: CompiledProgram, choice: Choice, objective: str) -> tuple[fl
     fidelity = choice.after or 0.0
     if objective == "makespan":
         return -makespan, fidelity, -program.ebits
-    return (fidelity, -program.ebits) if objective == "fidelity" else (-program.ebits, fidelity)
+    return fidelity, -program.ebits, -makespan
 
 
 __all__ = ["PURIFY", "compile_purified"]
