@@ -1,11 +1,12 @@
 """How well the predicted fidelity agrees with exact noisy simulation, and a GHZ state on slow links.
 
-    python benchmarks/fidelity.py [--programs 12] [--seed 0] [--worst 10] [--skip-ghz]
+    python benchmarks/fidelity.py [--programs 12] [--seed 0] [--worst 10] [--skip-structured] [--skip-ghz]
 
 Random programs on 2 to 4 qubits over presets, some with local figures of our own choice where the preset has none (they
 are printed), are simulated as processes with density matrices (entanglement fidelity), and compared with
-`distq.predict_fidelity`; exit code 1 if any of them differs by more than 0.02. The second table has a GHZ state on 12
-qubits over 4 modules, as in arXiv:2511.19791: fidelity of the state with and without the noise of waiting.
+`distq.predict_fidelity`; exit code 1 if any of them differs by more than 0.02. Then circuits with structure, among them
+some for which the prediction is bad; and a GHZ state on 12 qubits over 4 modules, as in arXiv:2511.19791, with and
+without the noise of waiting.
 """
 
 from __future__ import annotations
@@ -131,18 +132,77 @@ def cases(programs: int, seed: int, chosen: list[Setting] | None = None, most_qu
             modules = 3 if qubits == 3 and rng.random() < 0.3 else 2
             gates = int(rng.integers(1, 3 if setting.largest == 2 else 4 * qubits - 3))
             circuit = random_circuit(kind, qubits, gates, rng)
-            program = distq.compile(circuit, setting.network(qubits, modules), effort="fast", verify="none")
-            if not program.ebits:
-                continue
-            timeline = schedule(program)
-            exact = noisy(program, timeline=timeline, reference=True, method="density_matrix").process_fidelity
-            guess = distq.predict_fidelity(timeline)
-            assert exact is not None
-            found += 1
-            result.append(
-                Case(setting.name, kind, qubits, gates, program.ebits, exact, guess.fidelity, guess.product)
-            )  # fmt: skip
+            case = _compared(setting, kind, circuit, setting.network(qubits, modules))
+            if case.ebits:
+                found += 1
+                result.append(case)
     return result
+
+
+def trotter(qubits: int, steps: int, zz: float, x: float) -> QuantumCircuit:
+    """An Ising chain in small steps."""
+    circuit = QuantumCircuit(qubits)
+    for _ in range(steps):
+        for q in range(qubits - 1):
+            circuit.rzz(zz, q, q + 1)
+        circuit.rx(x, range(qubits))
+    return circuit
+
+
+def heisenberg(qubits: int, steps: int, angle: float) -> QuantumCircuit:
+    """A Heisenberg chain in small steps."""
+    circuit = QuantumCircuit(qubits)
+    for _ in range(steps):
+        for q in range(qubits - 1):
+            circuit.rxx(angle, q, q + 1)
+            circuit.ryy(angle, q, q + 1)
+            circuit.rzz(angle, q, q + 1)
+    return circuit
+
+
+def grover() -> QuantumCircuit:
+    """Two rounds of a search on three qubits."""
+    circuit = QuantumCircuit(3)
+    circuit.h(range(3))
+    for _ in range(2):
+        circuit.ccz(0, 1, 2)
+        circuit.h(range(3))
+        circuit.x(range(3))
+        circuit.ccz(0, 1, 2)
+        circuit.x(range(3))
+        circuit.h(range(3))
+    return circuit
+
+
+def structured() -> list[Case]:
+    """Circuits with structure on every setting, and small steps through bad pairs, where paths interfere most."""
+    from qiskit.circuit.library import QFTGate
+
+    qft = QuantumCircuit(3)
+    qft.append(QFTGate(3), range(3))
+    circuits = {
+        "trotter 3x6": trotter(3, 6, 0.2, 0.15),
+        "trotter 2x10": trotter(2, 10, 0.15, 0.1),
+        "heisenberg 3x4": heisenberg(3, 4, 0.15),
+        "grover 3": grover(),
+        "qft 3": qft,
+    }
+    chosen = [(s, name, c) for s in settings() if s.largest > 2 for name, c in circuits.items()]
+    bad = Setting("Werner pairs of .9 alone", None, LinkHardware(fidelity=0.9))
+    for qubits, steps, zz, x in ((2, 5, 0.3, 0.3), (2, 10, 0.15, 0.1), (2, 20, 0.1, 0.1), (3, 5, 0.4, 0.1)):
+        chosen.append((bad, f"trotter {qubits}x{steps}", trotter(qubits, steps, zz, x)))
+    return [_compared(s, name, c, s.network(c.num_qubits, 2)) for s, name, c in chosen]
+
+
+def _compared(setting: Setting, kind: str, circuit: QuantumCircuit, network: Network) -> Case:
+    program = distq.compile(circuit, network, effort="fast", verify="none")
+    timeline = schedule(program)
+    exact = noisy(program, timeline=timeline, reference=True, method="density_matrix").process_fidelity
+    guess = distq.predict_fidelity(timeline)
+    assert exact is not None
+    return Case(
+        setting.name, kind, circuit.num_qubits, circuit.size(), program.ebits, exact, guess.fidelity, guess.product
+    )
 
 
 def agreement(found: list[Case], worst: int) -> str:
@@ -170,11 +230,17 @@ def agreement(found: list[Case], worst: int) -> str:
     for low, high in ((0.8, 1.01), (0.5, 0.8), (0.0, 0.5)):
         row(f"  simulated {low:.1f} to {min(high, 1):.1f}", [c for c in found if low <= c.simulated < high])
     row("all", found)
-    lines += ["", f"{'worst cases':30} {'kind':9} {'qubits':>6} {'gates':>5} {'ebits':>5} {'simulated':>9} "
+    lines += ["", listed("worst cases", sorted(found, key=lambda c: -abs(c.difference))[:worst])]
+    return "\n".join(lines)
+
+
+def listed(title: str, found: list[Case]) -> str:
+    """A line for each case."""
+    lines = [f"{title:30} {'kind':14} {'qubits':>6} {'gates':>5} {'ebits':>5} {'simulated':>9} "
               f"{'predicted':>9} {'product':>8}"]  # fmt: skip
-    for c in sorted(found, key=lambda c: -abs(c.difference))[:worst]:
+    for c in found:
         lines.append(
-            f"{c.setting:30} {c.kind:9} {c.qubits:6} {c.gates:5} {c.ebits:5} {c.simulated:9.4f} {c.predicted:9.4f} "
+            f"{c.setting:30} {c.kind:14} {c.qubits:6} {c.gates:5} {c.ebits:5} {c.simulated:9.4f} {c.predicted:9.4f} "
             f"{c.product:8.4f}"
         )
     return "\n".join(lines)
@@ -222,11 +288,14 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=12, help="of each preset")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--worst", type=int, default=10)
+    parser.add_argument("--skip-structured", action="store_true")
     parser.add_argument("--skip-ghz", action="store_true")
     arguments = parser.parse_args()
     print(f"local figures, ions: {IONS.to_dict()}\nlocal figures, transmons: {TRANSMONS.to_dict()}\n")
     found = cases(arguments.programs, arguments.seed)
     print(agreement(found, arguments.worst))
+    if not arguments.skip_structured:
+        print("\n" + listed("structured circuits", structured()))
     if not arguments.skip_ghz:
         print("\n" + ghz())
     return int(any(abs(c.difference) > LIMIT for c in found))

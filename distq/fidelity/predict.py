@@ -25,11 +25,13 @@ Float64 = NDArray[np.float64]
 #: Classes of noise, in the order of the kernel.
 CLASSES = ("two-qubit", "one-qubit", "pairs", "ageing", "idling", "measurement")
 #: Paths, and at most so many steps of all of them together.
-MOST_SAMPLES, MOST_STEPS, LEAST_SAMPLES = 20_000, 400_000_000, 400
+MOST_SAMPLES, MOST_STEPS, LEAST_SAMPLES = 20_000, 60_000_000, 200
+#: Paths from |0...0>.
+MOST_ZERO = 1_000_000
 #: With fewer paths that count the product is taken.
 LEAST_PATHS = 30
 #: Qubits up to which the fidelity for |0...0> can be predicted.
-ZERO_QUBITS = 14
+ZERO_QUBITS = 12
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def predict(
     if samples is None:
         legs = len(table.program.qubits) + len(table.program) + 1
         # Of paths back to |0...0> only one in 2^n counts.
-        samples = max(LEAST_SAMPLES, min(MOST_SAMPLES << (n if zero else 0), MOST_STEPS // legs))
+        most, steps = (min(MOST_SAMPLES << n, MOST_ZERO), 5 * MOST_STEPS) if zero else (MOST_SAMPLES, MOST_STEPS)
+        samples = max(LEAST_SAMPLES, min(most, steps // legs))
     weights = _paths(table, parameters, samples, seed, zero)
     costs = products(table)
     kept = weights[weights[:, 6] > 0, :6]

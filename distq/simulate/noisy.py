@@ -30,7 +30,7 @@ TRAJECTORY_WIRES = 24
 #: Runs where the method samples and nothing is said.
 DEFAULT_SHOTS = 1024
 #: Amplitudes of trajectories that are held at a time.
-_AMPLITUDES = 2**24
+_AMPLITUDES = 2**22
 
 
 @dataclass(frozen=True, eq=False)

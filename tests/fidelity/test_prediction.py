@@ -30,8 +30,8 @@ def on(program: DistributedProgram, module: Any = None, link: Any = None) -> Dis
 def test_agreement_with_exact_simulation() -> None:
     """A small run of benchmarks/fidelity.py, which has more programs and larger ones."""
     chosen = [s for s in settings() if s.name in ("oxford-2025", "simdisq-like, ions", "eth-cryolink-2023, transmons")]
-    found = cases(6, seed=1, chosen=chosen, most_qubits=3)
-    assert len(found) == 18
+    found = cases(5, seed=1, chosen=chosen, most_qubits=3)
+    assert len(found) == 15
     assert max(abs(c.difference) for c in found) < LIMIT
     # The paths see what the product does not: on average they are much nearer.
     paths = np.mean([abs(c.difference) for c in found])
@@ -127,7 +127,7 @@ def test_states_from_zero() -> None:
         network = Network.all_to_all(3, data=2, comm=1, hardware=quick, link_hardware=link)
         program = distq.compile(ghz_circuit(6), network, effort="fast", start="zero", verify="none")
         timeline = schedule(program)
-        guess = predict_fidelity(timeline, inputs="zero")
+        guess = predict_fidelity(timeline, inputs="zero", samples=200_000)
         assert guess.average_fidelity is None
         exact = noisy(program, timeline=timeline, method="density_matrix").fidelity
         assert guess.fidelity == pytest.approx(exact, abs=0.03)
