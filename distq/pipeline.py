@@ -47,6 +47,8 @@ def compile(
     error_budget: float = 1e-9,
     verify: str = "symbolic",
     time_limit: float | None = None,
+    purify: str = "stated",
+    min_pair_fidelity: float | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> CompiledProgram:
     """Compile a circuit for a network of modules and verify the result.
@@ -68,6 +70,9 @@ def compile(
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
             during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
+        purify: how pairs are purified: "stated" (as the network says), "none", or "auto" (by the predicted fidelity of
+            the program; see `distq.purified`).
+        min_pair_fidelity: every pair that the program uses is at least so good, by purification where that is needed.
         progress: is called with the name of each stage as it begins.
 
     Raises:
@@ -77,8 +82,14 @@ def compile(
         VerificationError: the program failed its verification; this is a fault in distq.
         UsageError: an option has a value that is not known.
     """
+    if purify != "stated" or min_pair_fidelity is not None:
+        arguments = dict(locals())
+        from distq.purified import compile_purified
+
+        return compile_purified(**arguments)
     from distq.circuit.from_qiskit import readings
     from distq.circuit.read import load_source
+    from distq.network.feasible import alive
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
@@ -98,7 +109,7 @@ def compile(
         forms = readings(source, bool(pins) or final_homes not in (None, "free"))
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
-    network = network.without_dead_links()
+    network = alive(network, forms[0].num_qubits)
     options: dict[str, Any] = {
         "effort": effort,
         "seed": seed,

@@ -23,7 +23,7 @@ import click
 from distq.cli.main import cli, main
 
 DOCS = Path(__file__).parent
-PAGES = ("quickstart.md", "oxford.md")
+PAGES = ("quickstart.md", "oxford.md", "purification.md")
 
 HEAD = """\
 <!-- Written by docs/refresh.py from the commands themselves: edit those, then run it. -->

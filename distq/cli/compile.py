@@ -9,6 +9,7 @@ import click
 
 from distq.cli.common import DistqCommand, print_json, progress
 from distq.pipeline import EFFORTS, STARTS, VERIFY_METHODS
+from distq.purified import PURIFY
 from distq.rewrite.passes import NAMES
 
 
@@ -86,6 +87,19 @@ from distq.rewrite.passes import NAMES
     metavar="SECONDS",
     help="End the search early with the best found, as the first Ctrl-C does.",
 )
+@click.option(
+    "--purify",
+    type=click.Choice(PURIFY),
+    default="stated",
+    show_default=True,
+    help="Purification of pairs: as the network says, none, or as the predicted fidelity asks for (auto).",
+)
+@click.option(
+    "--min-pair-fidelity",
+    type=click.FloatRange(0.25, 1),
+    metavar="F",
+    help="Purify until every pair that is used is at least so good.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--force", is_flag=True, help="Replace DIR if it holds a program of distq.")
 def command(
@@ -108,6 +122,8 @@ def command(
     error_budget: float,
     check: str,
     time_limit: float | None,
+    purify: str,
+    min_pair_fidelity: float | None,
     as_json: bool,
     force: bool,
 ) -> None:
@@ -150,6 +166,8 @@ def command(
             error_budget=error_budget,
             verify=check,
             time_limit=time_limit,
+            purify=purify,
+            min_pair_fidelity=min_pair_fidelity,
             progress=show,
         )
         program.stats["seconds"]["read"] += seconds  # parsing was done here, before the network was known

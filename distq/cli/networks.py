@@ -9,6 +9,7 @@ import click
 
 from distq.cli.common import DistqCommand, print_json
 from distq.errors import UsageError
+from distq.network.purify import PROTOCOLS
 
 if TYPE_CHECKING:
     from distq.network.model import Network
@@ -81,6 +82,32 @@ def check(file: Path) -> None:
     from distq.network.files import load_network
 
     click.echo(f"{file}: {shape(load_network(file))}")
+
+
+@command.command("purify")
+@click.argument("networks", metavar="FILE|PRESET...", nargs=-1, required=True)
+@click.option("--rounds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="At most.")
+@click.option("--protocol", "protocols", multiple=True, type=click.Choice(PROTOCOLS), default=("dejmps",),
+              show_default=True, help="May be repeated.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def purify(networks: tuple[str, ...], rounds: int, protocols: tuple[str, ...], as_json: bool) -> None:
+    """What purification would gain and cost on each kind of link: fidelity, pairs, time, communication qubits.
+
+    With the errors, memories and times that the networks state; what is not stated is perfect and takes no time.
+    Several networks are compared in one table.
+    """
+    from distq.network.presets import resolve
+    from distq.report.purification import comparison_text, purification_rows, purification_text
+
+    found = [resolve(network) for network in networks]
+    chosen = tuple(dict.fromkeys(protocols))
+    if as_json:
+        content = [{"network": x.name, "rows": purification_rows(x, rounds, chosen)} for x in found]
+        print_json({"schema": "distq-purify-1", "networks": content})
+    elif len(found) == 1:
+        click.echo(purification_text(found[0], purification_rows(found[0], rounds, chosen)))
+    else:
+        click.echo(comparison_text(found, rounds, chosen).rstrip("\n"))
 
 
 @command.command("schema")

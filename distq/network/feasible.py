@@ -56,6 +56,24 @@ def check_fits(network: Network, num_qubits: int) -> None:
     usable_modules(network, num_qubits)
 
 
+def alive(network: Network, num_qubits: int) -> Network:
+    """The network without links whose rate is 0.
+
+    Raises:
+        InfeasibleError: a circuit on so many qubits needs one of them.
+    """
+    result = network.without_dead_links()
+    if result is network or result.fits(num_qubits) or not network.fits(num_qubits):
+        return result
+    kept = {(x.a, x.b) for x in result.links}
+    dead = [f"{x.a} - {x.b}" for x in network.links if (x.a, x.b) not in kept]
+    names = ", ".join(dead[:_NAMED]) + (", ..." if len(dead) > _NAMED else "")
+    raise InfeasibleError(
+        f"the circuit needs {_qubits(num_qubits)}, and modules with so many data qubits are joined only by way of "
+        f"links whose rate is 0 ({names}): give them a rate"
+    )
+
+
 def _reason(network: Network, num_qubits: int, candidates: list[list[int]]) -> str:
     modules = network.modules
     needs = f"the circuit needs {_qubits(num_qubits)}"

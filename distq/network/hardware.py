@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.errors import NetworkError
+from distq.network.purify import Purify
 
 #: Undirected edges between positions of a processor.
 Coupling = tuple[tuple[int, int], ...]
@@ -141,6 +142,8 @@ class LinkHardware:
         max_age: a pair older than this is discarded [s]; default: never.
         latency: of a classical message over this link [s]; default 0.
         fabric: name of the switch fabric through which pairs of this link are made.
+        purify: how pairs are purified before a program gets them (a `Purify`, or a mapping with its fields); `max_age`
+            then counts from the end of purification; default: not at all.
 
     Raises:
         NetworkError: a value is out of its range, two contradict each other, or `state` is no state.
@@ -158,8 +161,11 @@ class LinkHardware:
     max_age: float | None = None
     latency: float | None = None
     fabric: str | None = None
+    purify: Purify | None = None
 
     def __post_init__(self) -> None:
+        if self.purify is not None:
+            object.__setattr__(self, "purify", Purify.of(self.purify))
         _set(self, "attempt_time", 0, math.inf, above=True)
         _set(self, "success_probability", 0, 1, above=True)
         _set(self, "rate", 0, math.inf)
@@ -223,7 +229,7 @@ class LinkHardware:
     def mean_pair_time(self) -> float:
         """Mean time of one pair on one generator [s]: tau/(p d), 1/(rate d) or the pair time/d, d the duty cycle.
 
-        Infinite where the rate is 0.
+        Without purification (`distq.network.pair_states.purified_pair` has it with). Infinite where the rate is 0.
         """
         duty = self.duty_cycle or 1.0
         p = self.attempt_probability
@@ -236,7 +242,7 @@ class LinkHardware:
         return (self.pair_time or 0.0) / duty
 
     def pair_state(self) -> NDArray[np.complex128]:
-        """(4, 4) density matrix of a pair as a program gets it, near phi+; Werner if only a fidelity is known."""
+        """(4, 4) density matrix of a pair as it is made, near phi+; Werner if only a fidelity is known."""
         phi = _projector("phi+")
         if self.state is None:
             f = 1.0 if self.fidelity is None else self.fidelity
@@ -249,7 +255,7 @@ class LinkHardware:
 
     @property
     def pair_fidelity(self) -> float:
-        """Fidelity of a pair to phi+ as a program gets it."""
+        """Fidelity of a pair to phi+ as it is made."""
         if self.state is None:
             return 1.0 if self.fidelity is None else self.fidelity
         vector = np.array(BELL[self.bell or "phi+"]) / math.sqrt(2)
@@ -258,6 +264,8 @@ class LinkHardware:
     def to_dict(self) -> dict[str, Any]:
         """What is known, as in a network file."""
         result = _known(self)
+        if self.purify is not None:
+            result["purify"] = self.purify.to_dict()
         if self.state is not None:
             result["state"] = [[_plain(x) for x in row] for row in self.state]
         return result
@@ -426,4 +434,4 @@ def _projector(name: str) -> NDArray[np.complex128]:
     return np.outer(vector, vector.conj())
 
 
-__all__ = ["BELL", "Fabric", "LinkHardware", "ModuleHardware"]
+__all__ = ["BELL", "Fabric", "LinkHardware", "ModuleHardware", "Purify"]

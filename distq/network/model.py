@@ -127,7 +127,8 @@ class Network:
 
     Raises:
         NetworkError: there is no module, names repeat, or a link repeats, joins a module to itself, or names
-            a module or fabric that does not exist.
+            a module or fabric that does not exist; or a module lacks the communication qubits with which the pairs
+            of a link are purified.
     """
 
     modules: tuple[Module, ...]
@@ -147,6 +148,7 @@ class Network:
         _check_modules(self.modules)
         _check_links(self.links, {m.name for m in self.modules}, self._names())
         _check_fabrics(self.fabrics, self.links)
+        _check_purification(self.modules, self.links)
 
     def _names(self) -> str:
         return ", ".join(m.name for m in self.modules)
@@ -168,8 +170,24 @@ class Network:
 
     @cached_property
     def comm_array(self) -> NDArray[np.int64]:
-        """(k,) communication qubits of each module; `UNLIMITED` where there is no limit."""
-        return np.array([UNLIMITED if m.comm is None else m.comm for m in self.modules], np.int64)
+        """(k,) communication qubits of each module for programs; `UNLIMITED` where there is no limit.
+
+        Those that purification keeps for itself do not count.
+        """
+        all_of_them = np.array([UNLIMITED if m.comm is None else m.comm for m in self.modules], np.int64)
+        return np.where(all_of_them < UNLIMITED, all_of_them - self.purification_comm, UNLIMITED)
+
+    @cached_property
+    def purification_comm(self) -> NDArray[np.int64]:
+        """(k,) communication qubits of each module that are kept free of programs, so that pairs can be purified there.
+
+        Enough for one pair at a time, beside the qubits on which the program wants it.
+        """
+        result = np.zeros(len(self.modules), np.int64)
+        for link, ends in zip(self.links, self.link_ends):
+            if link.hardware is not None and link.hardware.purify is not None:
+                result[ends] = np.maximum(result[ends], link.hardware.purify.comm_qubits - 1)
+        return result
 
     @cached_property
     def link_ends(self) -> NDArray[np.int32]:
@@ -479,6 +497,20 @@ def _check_links(links: tuple[Link, ...], known: set[str], names: str) -> None:
                 f"links[{seen[ends]}] and links[{i}] both join {link.a!r} and {link.b!r}: remove one of them"
             )
         seen[ends] = i
+
+
+def _check_purification(modules: tuple[Module, ...], links: tuple[Link, ...]) -> None:
+    comm = {m.name: m.comm for m in modules}
+    for link in links:
+        purify = link.hardware.purify if link.hardware else None
+        for name in (link.a, link.b) if purify else ():
+            has = comm[name]
+            if purify is not None and has is not None and has < purify.comm_qubits:
+                raise NetworkError(
+                    f"the link {link.a} - {link.b} purifies its pairs ({purify.protocol}, rounds = {purify.rounds}, "
+                    f"{purify.scheme}), which takes {purify.comm_qubits} communication qubits at each end, but module "
+                    f"{name!r} has {has}: give it more, take fewer rounds, or leave purify out"
+                )
 
 
 def _check_fabrics(fabrics: tuple[Fabric, ...], links: tuple[Link, ...]) -> None:

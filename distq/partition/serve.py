@@ -60,7 +60,11 @@ def modest(
     limited = [m.comm is not None for m in network.modules]
     if not any(limited):
         return None
-    modules = tuple(replace(m, comm=min(1, m.comm)) if m.comm is not None else m for m in network.modules)
+    # What purification keeps for itself stays.
+    kept = network.purification_comm.tolist()
+    modules = tuple(
+        m if m.comm is None else replace(m, comm=min(1 + more, m.comm)) for m, more in zip(network.modules, kept)
+    )
     home = placement.homes[graph.leg_packet + graph.leg_qubit].astype(np.int32)
     sites = home[graph.node_offsets[:-1]]
     node = graph.leg_node()

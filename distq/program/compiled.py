@@ -160,6 +160,8 @@ class CompiledProgram:
         """The summary as plain data, as `--json` prints it; null stands for what only the compiler knows."""
         from importlib.metadata import PackageNotFoundError, version
 
+        from distq.report.purification import raw_pairs
+
         try:
             written_by = version("distq")
         except PackageNotFoundError:
@@ -178,6 +180,8 @@ class CompiledProgram:
             },
             "network": self.network.to_dict(),
             "ebits": self.ebits,
+            "raw_pairs": raw_pairs(self.network, list(self.ebits_per_link.values())),
+            "purification": stats.get("purification"),
             "lower_bound": stats.get("lower_bound"),
             "lower_bound_homes": stats.get("lower_bound_homes"),
             "optimal": stats.get("optimal"),

@@ -73,7 +73,10 @@ class _Lowering:
         # Who takes turns matters for time alone; where there is none the fewest places are used.
         self.slots = {
             DATA: [_Slots() for _ in modules],
-            COMM: [_Turns(m.comm) if plan.network.timed and m.comm else _Slots() for m in modules],
+            COMM: [
+                _Turns(comm) if plan.network.timed and comm and m.comm is not None else _Slots()
+                for m, comm in zip(modules, plan.network.comm_array.tolist())
+            ],
         }
         self.link_of = plan.network.link_of.tolist()
         self.link_ends = plan.network.link_ends.tolist()

@@ -71,6 +71,9 @@ def schedule_text(
         lines.append(
             ("age of pairs", f"{t(float(np.median(ages)))} when used (median), at most {t(float(ages.max()))}")
         )
+    if timeline.raw_pairs > len(timeline.graph.pairs):
+        tried = "" if timeline.attempts is None else f", {timeline.attempts:.4g} attempts"
+        lines.append(("raw pairs", f"{timeline.raw_pairs:.4g} on average, with purification{tried}"))
     if timeline.order.discarded:
         lines.append(("discarded", f"{timeline.order.discarded} pairs grow too old even with mean times"))
     if distribution is not None:
@@ -93,6 +96,8 @@ def _distribution(found: Distribution, unit: str) -> str:
     text = (
         f"median {time_text(found.median, unit)}, 5% {p5}, 95% {p95} ({len(found.makespan)} samples, seed {found.seed})"
     )
+    if (found.raw_pairs != found.raw_pairs[0]).any():
+        text += f"; {found.raw_pairs.mean():.4g} raw pairs on average"
     if found.discarded.any():
         text += f"; {found.discarded.mean():.3g} pairs discarded on average"
     if found.failed:
@@ -120,8 +125,10 @@ def _links(timeline: Timeline) -> str:
         here = here[np.isfinite(here)]
         oldest = time_text(float(here.max()), timeline.unit) if len(here) else "-"
         generators = int(timeline.graph.timing.generators[i])
-        rows.append((f"{links[i].a} - {links[i].b}", int(counts[i]), generators, f"{use[i]:.1%}", oldest))
-    return table(("link", "pairs", "generators", "busy", "oldest pair"), rows, right=range(1, 5)) if rows else ""
+        each = timeline.graph.timing.raw_pairs[i]
+        rows.append((f"{links[i].a} - {links[i].b}", int(counts[i]), f"{each * counts[i]:.4g}", generators,
+                     f"{use[i]:.1%}", oldest))  # fmt: skip
+    return table(("link", "pairs", "raw", "generators", "busy", "oldest pair"), rows, right=range(1, 6)) if rows else ""
 
 
 def _path(timeline: Timeline) -> str:
@@ -149,6 +156,9 @@ def timeline_dict(timeline: Timeline) -> dict[str, Any]:
         "unit": timeline.unit,
         "makespan": timeline.makespan,
         "policy": timeline.policy,
+        "ebits": len(timeline.graph.pairs),
+        "raw_pairs": timeline.raw_pairs,
+        "attempts": timeline.attempts,
         "frames": timeline.graph.frames,
         "bounds": {
             "B1": bounds.best,
@@ -177,8 +187,11 @@ def timeline_dict(timeline: Timeline) -> dict[str, Any]:
             for m in timeline.modules
         ],
         "links": [
-            {"a": x.a, "b": x.b, "pairs": int(n), "generators": int(g), "busy": float(u)}
-            for x, n, g, u in zip(links, counts, timeline.graph.timing.generators, timeline.link_use)
+            {"a": x.a, "b": x.b, "pairs": int(n), "raw_pairs": float(n * r) if n else 0.0, "generators": int(g),
+             "busy": float(u)}
+            for x, n, r, g, u in zip(
+                links, counts, timeline.graph.timing.raw_pairs, timeline.graph.timing.generators, timeline.link_use
+            )
         ],
         "pair_ages": {"median": float(np.median(ages)), "max": float(ages.max())} if len(ages) else None,
         "discarded_pairs": timeline.order.discarded,

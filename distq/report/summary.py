@@ -27,6 +27,7 @@ def summary(compiled: CompiledProgram) -> str:
          f"{_count(len(program.network.links), 'link')}"),
         ("ebits", _ebits(compiled)),
     ]  # fmt: skip
+    lines += _purification(compiled)
     if stats.get("lower_bound") is not None:
         lines.append(("lower bound", _bound(stats)))
     for key, text in (("remote_gates", "remote gates"), ("teleports", "state teleports"), ("exchanges", "exchanges")):
@@ -60,6 +61,21 @@ def _ebits(compiled: CompiledProgram) -> str:
     if not used or len(used) > 6:
         return f"{compiled.ebits}" + (f" over {len(used)} links" if used else "")
     return f"{compiled.ebits} ({', '.join(used)})"
+
+
+def _purification(compiled: CompiledProgram) -> list[tuple[str, str]]:
+    """Elementary pairs where pairs are purified, and what was chosen where something was."""
+    from distq.report.purification import choice_lines, raw_pairs
+
+    lines = []
+    if any(x.hardware and x.hardware.purify for x in compiled.network.links):
+        found = raw_pairs(compiled.network, list(compiled.ebits_per_link.values()))
+        lines.append(("raw pairs", f"{found:.4g} on average, because pairs are purified"))
+    if compiled.stats.get("purification"):
+        texts = choice_lines(compiled.stats["purification"])
+        shown = texts if len(texts) <= 6 else [*texts[:6], f"and {len(texts) - 6} more links"]
+        lines += [("purification" if i == 0 else "", text) for i, text in enumerate(shown)]
+    return lines
 
 
 def _bound(stats: dict[str, Any]) -> str:

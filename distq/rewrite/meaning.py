@@ -50,5 +50,5 @@ def widest_left(circuit: LogicalCircuit, network: Network) -> int | None:
     if not len(circuit):
         return None
     needed = int(circuit.arity.max()) - 1
-    enough = all(m.comm is None or m.comm >= needed for m in network.modules)
+    enough = bool((network.comm_array >= needed).all())
     return None if enough else 2

@@ -24,7 +24,8 @@ class Bounds:
         links: for each link that is used the shortest way to its pairs, the sum of their times divided by its
             generators, and the shortest way from them to the end.
         fabrics: likewise for the ports of each switch fabric.
-        comm: for each module the busy time of its busiest communication qubit.
+        comm: for each module the busy time of its busiest communication qubit, or of its spare ones, where purified
+            pairs take turns, with the shortest ways to and from these pairs.
     """
 
     path: float
@@ -64,6 +65,11 @@ def bounds(graph: TaskGraph) -> Bounds:
         m.name: float(work[(program.qubit_module == i) & (program.qubit_role == 1)].max(initial=0.0))
         for i, m in enumerate(network.modules)
     }
+    # Pairs that are purified take turns on the spare communication qubits of their modules.
+    for i in np.unique(t.pool[link]).tolist() if len(link) else ():
+        if i >= 0:
+            name = network.modules[i].name
+            comm[name] = max(comm[name], busy((t.pool[link] == i).any(axis=1), int(t.spare[i])))
     return Bounds(float((head + graph.duration).max(initial=0.0)), links, fabrics, comm)
 
 

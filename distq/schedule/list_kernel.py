@@ -1,8 +1,9 @@
 """Compiled event-driven list scheduling. Import late: it brings in Numba.
 
 Time goes from event to event. A node begins when everything it waits for has ended; a Bell pair also needs a generator
-of its link and, behind a switch fabric, a port. Of the pairs that wait for the same generator or port the one with the
-longest path behind it goes first (Hu, Operations Research 9, 841 (1961), doi:10.1287/opre.9.6.841).
+of its link, behind a switch fabric a port, and where it is purified spare communication qubits at both ends. Of the
+pairs that wait for the same of these the one with the longest path behind it goes first (Hu, Operations Research 9, 841
+(1961), doi:10.1287/opre.9.6.841).
 """
 
 from __future__ import annotations
@@ -65,6 +66,17 @@ def _port(port_offsets: Array, port_free: Array, port_link: Array, fabric: int, 
 
 
 @njit(cache=True)
+def _spare(spare_offsets: Array, spare_free: Array, module: int) -> int:
+    """Spare communication qubits of a module that are free; -1 if none are, -2 if none are needed (no module)."""
+    if module < 0:
+        return -2
+    for u in range(spare_offsets[module], spare_offsets[module + 1]):
+        if spare_free[u]:
+            return u
+    return -1
+
+
+@njit(cache=True)
 def list_schedule(
     duration: Array,
     succ_offsets: Array,
@@ -76,23 +88,28 @@ def list_schedule(
     fabric: Array,
     port_offsets: Array,
     reconfiguration: Array,
+    pool: Array,
+    spare_offsets: Array,
     anchor: Array,
     lag: Array,
-) -> tuple[Array, Array, Array, int]:
-    """Order, generator and port of every node.
+) -> tuple[Array, Array, Array, Array, int]:
+    """Order, generator, port and spare communication qubits of every node.
 
     `link` is that of Bell pairs, else -1; `generator_offsets` number each link's generators, `port_offsets` each
-    fabric's ports. A pair begins no earlier than `lag` behind the start of its `anchor` (-1: no such rule, -2: no
-    earlier than the time `lag`).
+    fabric's ports, `spare_offsets` each module's spare sets of communication qubits; `pool` (links, 2) are the modules
+    where a pair needs one, else -1. A pair begins no earlier than `lag` behind the start of its `anchor` (-1: no such
+    rule, -2: no earlier than the time `lag`).
 
     Returns:
-        nodes in the order in which they begin; generator and port of each pair, else -1; how many nodes began.
+        nodes in the order in which they begin; generator and port of each pair, else -1; (nodes, 2) its spare
+        sets, else below 0; how many nodes began.
     """
     n, links = len(duration), len(fabric)
     remaining = indegree.copy()
     start = np.zeros(n, np.float64)
     order = np.empty(n, np.int64)
     generator, port = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
+    spare, spare_free = np.full((n, 2), -1, np.int64), np.ones(spare_offsets[-1], np.bool_)
     begun = 0
     event_key, event = np.empty(2 * n + 1, np.float64), np.empty(2 * n + 1, np.int64)
     events = 0
@@ -154,6 +171,8 @@ def list_schedule(
                     free = False
                     for g in range(generator_offsets[x], generator_offsets[x + 1]):
                         free = free or generator_free[g]
+                    for side in range(2):
+                        free = free and _spare(spare_offsets, spare_free, pool[x, side]) != -1
                     if free and (fabric[x] < 0 or _port(port_offsets, port_free, port_link, fabric[x], x) >= 0):
                         best, best_key = x, wait_key[offsets[x]]
                 if best < 0:
@@ -165,6 +184,10 @@ def list_schedule(
                         generator[i] = g
                         break
                 generator_free[generator[i]] = False
+                for side in range(2):
+                    spare[i, side] = _spare(spare_offsets, spare_free, pool[best, side])
+                    if spare[i, side] >= 0:
+                        spare_free[spare[i, side]] = False
                 occupied = duration[i]
                 if fabric[best] >= 0:
                     p = _port(port_offsets, port_free, port_link, fabric[best], best)
@@ -177,7 +200,7 @@ def list_schedule(
                 _push(event_key, event, 0, events, now + occupied, i)
                 events += 1
         if events == 0:
-            return order, generator, port, begun
+            return order, generator, port, spare, begun
         now = event_key[0]
         # One event at a time: what it sets free begins before the next.
         i = _pop(event_key, event, 0, events)
@@ -191,6 +214,9 @@ def list_schedule(
             continue
         if link[i] >= 0:
             generator_free[generator[i]] = True
+            for side in range(2):
+                if spare[i, side] >= 0:
+                    spare_free[spare[i, side]] = True
             if port[i] >= 0:
                 port_free[port[i]] = True
         for j in range(succ_offsets[i], succ_offsets[i + 1]):

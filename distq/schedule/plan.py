@@ -168,7 +168,8 @@ def _planned(graph: TaskGraph, policy: str, rules: _Rules) -> Timeline:
     t = graph.timing
     generators = np.concatenate([[0], np.cumsum(t.generators)]).astype(np.int64)
     ports = np.concatenate([[0], np.cumsum(t.ports)]).astype(np.int64)
-    order, generator, port, begun = list_schedule(
+    spare_offsets = np.concatenate([[0], np.cumsum(t.spare)]).astype(np.int64)
+    order, generator, port, spare, begun = list_schedule(
         graph.duration,
         graph.succ_offsets,
         graph.succs,
@@ -179,12 +180,14 @@ def _planned(graph: TaskGraph, policy: str, rules: _Rules) -> Timeline:
         t.fabric,
         ports,
         t.reconfiguration,
+        t.pool,
+        spare_offsets,
         anchor,
         lag,
     )
     if begun < n:
         raise DistqError(f"the scheduler stopped with {n - begun} of {n} nodes left; this is a fault in distq")
-    return Timeline(graph, policy, Order.planned(graph, order, generator, port, anchor, lag))
+    return Timeline(graph, policy, Order.planned(graph, order, generator, port, anchor, lag, spare))
 
 
 __all__ = ["POLICIES", "schedule"]

@@ -22,11 +22,15 @@ class Distribution:
         makespan: (samples,) infinite where a pair never lived long enough.
         discarded: (samples,) pairs that grew too old and were generated again.
         seed: of the random numbers.
+        raw_pairs: (samples,) elementary pairs, with those spent on purification and those that expired.
+        attempts: (samples,) attempts; NaN where the network says for some pairs only at what rate they come.
     """
 
     makespan: NDArray[np.float64]
     discarded: NDArray[np.int64]
     seed: int
+    raw_pairs: NDArray[np.int64]
+    attempts: NDArray[np.float64]
 
     @property
     def mean(self) -> float:
@@ -55,6 +59,8 @@ class Distribution:
             "seed": self.seed,
             **{key: value if np.isfinite(value) else None for key, value in names.items()},
             "discarded_pairs": float(self.discarded.mean()),
+            "raw_pairs": float(self.raw_pairs.mean()),
+            "attempts": None if np.isnan(self.attempts).any() else float(self.attempts.mean()),
             "failed": self.failed,
         }
 
@@ -63,10 +69,10 @@ def distribution(timeline: Timeline, samples: int, seed: int = 0) -> Distributio
     """Replay the planned order of a timeline.
 
     Everything keeps its order on every qubit, generator, port and message. A pair takes the time of its attempts, each
-    with the success probability of its link. A pair that is older than its link allows when its user is ready is
-    discarded at that age and generated again, then, on the same generator; a generator begins a pair only when those
-    of its pairs with a finite life have been used that the plan uses before, and the second half of such a pair is used
-    no earlier than the first.
+    with the success probability of its link, and where it is purified of all rounds until the last has succeeded. A
+    pair that is older than its link allows when its user is ready is discarded at that age and generated again, then,
+    on the same generator; a generator begins a pair only when those of its pairs with a finite life have been used that
+    the plan uses before, and the second half of such a pair is used no earlier than the first.
 
     Args:
         timeline: of the program.
@@ -78,8 +84,9 @@ def distribution(timeline: Timeline, samples: int, seed: int = 0) -> Distributio
     """
     if samples < 1:
         raise UsageError(f"the number of samples is {samples}, but must be at least 1")
-    makespan, discarded, _, _ = timeline.order.replay(timeline.graph, samples=samples, random=True, seed=seed)
-    return Distribution(makespan, discarded, seed)
+    found = timeline.order.counted_replay(timeline.graph, samples, True, seed)
+    makespan, discarded, _, _, raw_pairs, attempts = found
+    return Distribution(makespan, discarded, seed, raw_pairs, attempts)
 
 
 __all__ = ["Distribution", "distribution"]

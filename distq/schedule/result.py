@@ -39,6 +39,8 @@ class Order:
         user: (nodes,) the node that first uses a Bell pair; -1 where there is none.
         start, end: (nodes,) with mean times; of a pair that was generated again, the last try.
         discarded: pairs that are too old when they are used, and are generated again, even with mean times.
+        spare: (nodes, 2) of purified Bell pairs: the spare communication qubits at both ends that generation occupies,
+            numbered over all modules as `Timing.spare` counts them; below 0 where it needs none.
     """
 
     order: Int64
@@ -50,29 +52,43 @@ class Order:
     start: Float64
     end: Float64
     discarded: int
+    spare: Int64
 
     @classmethod
     def planned(
-        cls, graph: TaskGraph, order: Int64, generator: Int64, port: Int64, anchor: Int64, lag: Float64
+        cls,
+        graph: TaskGraph,
+        order: Int64,
+        generator: Int64,
+        port: Int64,
+        anchor: Int64,
+        lag: Float64,
+        spare: Int64,
     ) -> Order:
         """The order with its times."""
         position = np.empty(len(order), np.int64)
         position[order] = np.arange(len(order))
         user = _users(graph, position)
         empty = np.zeros(len(order), np.float64)
-        plan = cls(order, generator, port, anchor, lag, user, empty, empty, 0)
+        plan = cls(order, generator, port, anchor, lag, user, empty, empty, 0, spare)
         makespan, discarded, start, end = plan.replay(graph, samples=1, random=False)
         if not np.isfinite(makespan[0]):
             raise InfeasibleError(
                 "some pairs grow too old before they can be used, however often they are generated again: give the "
                 "links a larger max_age, more generators, or a higher rate"
             )
-        return cls(order, generator, port, anchor, lag, user, start, end, int(discarded[0]))
+        return cls(order, generator, port, anchor, lag, user, start, end, int(discarded[0]), spare)
 
     def replay(
         self, graph: TaskGraph, *, samples: int, random: bool, seed: int = 0, first_sample: int = 0
     ) -> tuple[Float64, Int64, Float64, Float64]:
         """Makespan and discarded pairs of each sample; start and end of each node in the last one."""
+        return self.counted_replay(graph, samples, random, seed, first_sample)[:4]
+
+    def counted_replay(
+        self, graph: TaskGraph, samples: int, random: bool, seed: int = 0, first_sample: int = 0
+    ) -> tuple[Float64, Int64, Float64, Float64, Int64, Float64]:
+        """As `replay`; also elementary pairs, and attempts (NaN where pairs come at a rate), of each random sample."""
         from distq.schedule.replay_kernel import replay
 
         t = graph.timing
@@ -106,8 +122,14 @@ class Order:
             t.probability,
             t.max_age,
             behind,
+            self.spare,
+            t.rounds,
+            t.nested,
+            t.success,
+            t.round_time,
             int(t.generators.sum()),
             int(t.ports.sum()),
+            int(t.spare.sum()),
             seed,
             first_sample,
             samples,
@@ -170,7 +192,7 @@ class Use:
 
     Attributes:
         name: of the module.
-        data_qubits, comm_qubits: how many the program uses.
+        data_qubits, comm_qubits: how many the program uses, with the spare ones that purification occupies.
         data_busy: share of the makespan in which these data qubits take part in an operation.
         data_idle: time in which they wait, summed over them.
         comm_busy: share in which the communication qubits are occupied: from the start of a pair's generation, or the
@@ -277,6 +299,45 @@ class Timeline:
         return result
 
     @cached_property
+    def spare_occupations(self) -> list[tuple[int, int, float, float]]:
+        """(module, communication qubits, start, end) of every interval in which purification occupies spare ones.
+
+        They are not among the qubits that the program names.
+        """
+        t = self.graph.timing
+        nodes = self.graph.pairs[(self.order.spare[self.graph.pairs] >= 0).any(axis=1)]
+        return [
+            (m, int(t.spare_size[m]), float(self.order.start[i]), float(self.order.end[i]))
+            for i in nodes.tolist()
+            for m in t.pool[self.graph.link[i]].tolist()
+            if m >= 0
+        ]
+
+    @cached_property
+    def raw_pairs(self) -> float:
+        """Expected elementary pairs, with those spent on purification and those that expire even with mean times."""
+        return float(self._made @ self.graph.timing.raw_pairs)
+
+    @cached_property
+    def attempts(self) -> float | None:
+        """Expected attempts; None where the network says for some pairs only at what rate they come."""
+        per_pair = self.graph.timing.attempts
+        used = self._made > 0
+        found = float(self._made[used] @ per_pair[used])
+        return None if np.isnan(found) else found
+
+    @cached_property
+    def _made(self) -> Float64:
+        """(links,) pairs that are made with mean times."""
+        links = len(self.program.network.links)
+        made = np.bincount(self.graph.link[self.graph.pairs], minlength=links).astype(np.float64)
+        if self.order.discarded:
+            # How often each is made, is not kept: those that expire are spread over the links with a finite life.
+            mortal = made * np.isfinite(self.graph.timing.max_age)
+            made += self.order.discarded * mortal / mortal.sum()
+        return made
+
+    @cached_property
     def modules(self) -> tuple[Use, ...]:
         """How busy each module is."""
         program = self.program
@@ -292,15 +353,18 @@ class Timeline:
             here = used[program.qubit_module[used] == m]
             data, comm = (here[program.qubit_role[here] == role] for role in (DATA, COMM))
             held = [(a, b) for q, a, b in self.occupations if program.qubit_module[q] == m]
+            spare = [(a, b) for x, size, a, b in self.spare_occupations if x == m for _ in range(size)]
+            num_comm = len(comm) + (int(self.graph.timing.spare_size[m]) * _spare_sets(self, m) if spare else 0)
+            held += spare
             work = float(busy[data].sum())
             result.append(
                 Use(
                     module.name,
                     len(data),
-                    len(comm),
+                    num_comm,
                     work / (span * len(data)) if len(data) else 0.0,
                     max(self.makespan * len(data) - work, 0.0),
-                    sum(b - a for a, b in held) / (span * len(comm)) if len(comm) else 0.0,
+                    sum(b - a for a, b in held) / (span * num_comm) if num_comm else 0.0,
                     _peak(held),
                 )
             )
@@ -354,6 +418,13 @@ class Timeline:
         from distq.report.schedule import timeline_dict
 
         return timeline_dict(self)
+
+
+def _spare_sets(timeline: Timeline, module: int) -> int:
+    """Spare sets of communication qubits of a module that its purified pairs occupy at some time."""
+    t, pairs = timeline.graph.timing, timeline.graph.pairs
+    chosen = timeline.order.spare[pairs][t.pool[timeline.graph.link[pairs]] == module]
+    return len(np.unique(chosen[chosen >= 0]))
 
 
 def _peak(intervals: list[tuple[float, float]]) -> int:

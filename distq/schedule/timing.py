@@ -7,7 +7,8 @@ are in seconds, and what is not stated takes none.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from distq.errors import InfeasibleError
 from distq.network.hardware import LinkHardware, ModuleHardware
 from distq.network.model import Network
+from distq.network.pair_states import PurifiedPair, of_hardware
+from distq.network.pairs import NESTED, PUMPING, purification_cost
+from distq.network.purify import Purify
 from distq.ops import NUM_ONE_QUBIT, Op
 from distq.program.types import COMM, DATA, DistributedProgram
 
@@ -22,6 +26,10 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 #: How the time of a pair is distributed.
 FIXED, GEOMETRIC, EXPONENTIAL = 0, 1, 2
+#: A round of purification in units: a one-qubit gate, CX, measurement and reset.
+ROUND_UNITS = 4.0
+#: A round that succeeds less often is taken for a mistake in the description.
+LEAST_SUCCESS = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +40,18 @@ class Timing:
         unit: "s", or "operation" where nothing is stated.
         one_qubit, two_qubit, measure, reset: (k,) durations.
         latency: (k, k) of a message, along the quickest path of links.
-        pair: (links,) mean time of a pair on one generator; infinite where a link is down or missing.
+        pair: (links,) mean time of a pair on one generator, with purification; infinite where a link is down.
         kind: (links,) FIXED, GEOMETRIC or EXPONENTIAL.
-        slot: (links,) time of one attempt divided by the duty cycle (GEOMETRIC), else as `pair`.
+        slot: (links,) time of one attempt divided by the duty cycle (GEOMETRIC), else mean time of an elementary pair.
         probability: (links,) of an attempt (GEOMETRIC), else 1.
         generators: (links,) pairs in generation at the same time.
         max_age: (links,) infinite where pairs live for ever.
         fabric: (links,) index of the switch fabric, or -1.
         ports, reconfiguration: (fabrics,) ports, and the time before one serves another link.
+        rounds, nested, success, round_time: (links,) of purification; `success` (links, most rounds).
+        raw_pairs, attempts: (links,) expected for one pair; attempts are NaN where only a rate is stated.
+        pool: (links, 2) the modules in which a pair in generation occupies spare communication qubits, else -1.
+        spare: (k,) how many pairs can do so at the same time in each module, with `spare_size` qubits each.
         unstated: what is counted as 0 because nothing is stated, for people; empty in units.
         network: whose hardware this is.
     """
@@ -59,6 +71,15 @@ class Timing:
     fabric: Int64
     ports: Int64
     reconfiguration: Float64
+    rounds: Int64
+    nested: NDArray[np.bool_]
+    success: Float64
+    round_time: Float64
+    raw_pairs: Float64
+    attempts: Float64
+    pool: Int64
+    spare: Int64
+    spare_size: Int64
     unstated: tuple[str, ...] = ()
     network: Network | None = None
 
@@ -108,9 +129,8 @@ def timing(program: DistributedProgram, network: Network | None = None) -> Timin
     other = own if network is None else network
     if other is not own:
         _check_room(program, other)
-    ends = own.link_ends
-    at = other.link_of[ends[:, 0], ends[:, 1]] if len(ends) else np.zeros(0, np.int32)
-    used = np.bincount(program.link[program.code == Op.EPR], minlength=len(ends))
+    at = matching_links(program, other)
+    used = np.bincount(program.link[program.code == Op.EPR], minlength=len(at))
     down = LinkHardware(rate=0)
     links = [(other.links[i].hardware or LinkHardware()) if i >= 0 else down for i in at.tolist()]
     for i in np.flatnonzero(used).tolist():
@@ -121,7 +141,18 @@ def timing(program: DistributedProgram, network: Network | None = None) -> Timin
                 f"the program needs {used[i]} pairs on the link {name}, {why}: give it a rate, or "
                 "compile for this network"
             )
-    return _Arrays(own, other, links).timing()
+    spare = spare_qubits(program, other, [x.purify if n else None for x, n in zip(links, used.tolist())])
+    return _Arrays(own, other, links).timing(spare)
+
+
+def matching_links(program: DistributedProgram, network: Network) -> NDArray[np.int32]:
+    """For each link of the program's network that of another network between the same modules; -1: there is none."""
+    ends = program.network.link_ends
+    k = len(network.modules)
+    inside = (ends < k).all(axis=1)
+    result = np.full(len(ends), -1, np.int32)
+    result[inside] = network.link_of[ends[inside, 0], ends[inside, 1]]
+    return result
 
 
 class _Arrays:
@@ -130,9 +161,14 @@ class _Arrays:
         self.timed = other.timed
         self.modules = [m.hardware or ModuleHardware() for m in other.modules[: len(own.modules)]]
 
-    def timing(self) -> Timing:
+    def timing(self, room: tuple[Int64, Int64, Int64] | None = None) -> Timing:
+        """`room`: as `spare_qubits` returns it; None: it does not matter."""
+        none = (np.full((len(self.links), 2), -1, np.int64), *np.zeros((2, len(self.modules)), np.int64))
+        pool, spare, spare_size = none if room is None else room
         fabrics = {f.name: i for i, f in enumerate(self.other.fabrics)}
         links = self.links
+        slot = self._pair([self._slot(x) for x in links])
+        purified = self._purified()
         return Timing(
             unit="s" if self.timed else "operation",
             one_qubit=self._module("one_qubit_time"),
@@ -140,18 +176,58 @@ class _Arrays:
             measure=self._module("measure_time"),
             reset=self._module("reset_time"),
             latency=self._latency(),
-            pair=self._pair([x.mean_pair_time for x in links]),
+            pair=np.array([x.time for x in purified], np.float64),
             kind=np.array([self._kind(x) for x in links], np.int64),
-            slot=self._pair([self._slot(x) for x in links]),
+            slot=slot,
             probability=np.array([x.attempt_probability or 1.0 for x in links], np.float64),
             generators=np.array([x.generators or 1 for x in links], np.int64),
             max_age=np.array([math.inf if x.max_age is None else x.max_age for x in links], np.float64),
             fabric=np.array([-1 if x.fabric is None else fabrics[x.fabric] for x in links], np.int64),
             ports=np.array([f.ports for f in self.other.fabrics], np.int64),
             reconfiguration=np.array([f.reconfiguration_time or 0.0 for f in self.other.fabrics], np.float64),
+            rounds=np.array([len(x.success) for x in purified], np.int64),
+            nested=np.array([x.purify is not None and x.purify.scheme == NESTED for x in purified], np.bool_),
+            success=self._success(purified),
+            round_time=np.array([x.round_time for x in purified], np.float64),
+            raw_pairs=np.array([x.raw_pairs for x in purified], np.float64),
+            attempts=np.array([self._attempts(x, y.raw_pairs) for x, y in zip(links, purified)], np.float64),
+            pool=pool,
+            spare=spare,
+            spare_size=spare_size,
             unstated=self._unstated() if self.timed else (),
             network=self.other,
         )
+
+    def _purified(self) -> list[PurifiedPair]:
+        """Every link's pairs; in units an elementary pair counts 1 and a round as its four operations."""
+        ends = self.own.link_ends.tolist()
+        result = []
+        for link, (a, b) in zip(self.links, ends):
+            found = of_hardware(link, self.modules[a], self.modules[b], link.purify)
+            if found.success and min(found.success) < LEAST_SUCCESS:
+                names = f"{self.own.modules[a].name} - {self.own.modules[b].name}"
+                raise InfeasibleError(
+                    f"a round of purification on the link {names} succeeds with probability {min(found.success):.2g}: "
+                    "leave purify out, or correct fidelity and errors"
+                )
+            if not self.timed and math.isfinite(found.time):
+                scheme = found.purify.scheme if found.purify else PUMPING
+                cost = purification_cost(found.success, scheme, 1.0, ROUND_UNITS)
+                found = replace(found, time=cost.time, round_time=ROUND_UNITS)
+            result.append(found)
+        return result
+
+    def _success(self, purified: list[PurifiedPair]) -> Float64:
+        result = np.ones((len(purified), max([1, *(len(x.success) for x in purified)])))
+        for i, x in enumerate(purified):
+            result[i, : len(x.success)] = x.success
+        return result
+
+    def _attempts(self, link: LinkHardware, raw_pairs: float) -> float:
+        kind = self._kind(link)
+        if kind == EXPONENTIAL:
+            return math.nan
+        return raw_pairs / (link.attempt_probability or 1.0) if kind == GEOMETRIC else raw_pairs
 
     def _module(self, key: str) -> Float64:
         default = 0.0 if self.timed else 1.0
@@ -206,6 +282,52 @@ class _Arrays:
         return tuple(result)
 
 
+def spare_qubits(
+    program: DistributedProgram, network: Network, purify: Sequence[Purify | None]
+) -> tuple[Int64, Int64, Int64]:
+    """The communication qubits that purification may occupy beside those that the program names.
+
+    A pair in generation holds its halves where the program wants them, and the others on spare qubits of both modules.
+
+    Args:
+        program: which communication qubits it uses.
+        network: how many there are.
+        purify: of each link of the program.
+
+    Returns:
+        (links, 2) modules in which a pair needs spare qubits, else -1; (k,) pairs that can have them at the same time;
+        (k,) qubits for each of them.
+
+    Raises:
+        InfeasibleError: a module has too few.
+    """
+    own = program.network
+    ends = own.link_ends.astype(np.int64)
+    size = np.zeros(len(own.modules), np.int64)
+    because = [-1] * len(own.modules)
+    pool = np.full((len(ends), 2), -1, np.int64)
+    for i, x in enumerate(purify):
+        if x is not None:
+            pool[i] = ends[i]
+            for m in ends[i].tolist():
+                if x.comm_qubits - 1 > size[m]:
+                    size[m], because[m] = x.comm_qubits - 1, i
+    named = np.unique(program.qubits)
+    spare = np.zeros(len(size), np.int64)
+    for m in np.flatnonzero(size).tolist():
+        here = (program.qubit_module[named] == m) & (program.qubit_role[named] == COMM)
+        used, has = int(np.count_nonzero(here)), network.modules[m].comm
+        spare[m] = used if has is None else min(used, (has - used) // size[m])
+        if spare[m] < 1:
+            link = own.links[because[m]]
+            raise InfeasibleError(
+                f"the program uses {used} of the {has} communication qubits of module {own.modules[m].name!r}, and "
+                f"purifying the pairs of the link {link.a} - {link.b} takes {size[m]} more: compile for this network, "
+                "which leaves them free, or leave purify out"
+            )
+    return pool, spare, size
+
+
 def _check_room(program: DistributedProgram, network: Network) -> None:
     own = program.network
     name = network.name or "the other network"
@@ -226,4 +348,4 @@ def _check_room(program: DistributedProgram, network: Network) -> None:
                 )
 
 
-__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "timing"]
+__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "matching_links", "spare_qubits", "timing"]

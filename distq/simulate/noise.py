@@ -14,13 +14,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distq.network.hardware import LinkHardware, ModuleHardware
 from distq.network.model import Network
+from distq.network.pair_states import link_pair_state
 from distq.ops import NUM_ONE_QUBIT, Op
 from distq.program.types import COMM, DistributedProgram
 from distq.schedule.result import Timeline
@@ -128,7 +129,7 @@ def noise_table(
         output_of=output_of,
         t1=t1,
         t2=t2,
-        states=_states(own, other),
+        states=_states(own, other, local_two_qubit_error),
     )
 
 
@@ -160,14 +161,19 @@ def _memories(program: DistributedProgram, modules: list[ModuleHardware], timed:
     return t1, t2
 
 
-def _states(own: Network, other: Network) -> NDArray[np.complex128]:
-    """Pairs by the link's order of modules in the program's network; links without hardware make perfect ones."""
+def _states(own: Network, other: Network, local_two_qubit_error: float | None = None) -> NDArray[np.complex128]:
+    """Pairs as programs get them, purified where the network says so, by the order of modules in the program's network.
+
+    Links without hardware make perfect ones.
+    """
+    if local_two_qubit_error is not None:
+        known = [m.hardware or ModuleHardware() for m in other.modules]
+        other = other.with_hardware([replace(m, two_qubit_error=local_two_qubit_error) for m in known])
     result = np.empty((len(own.links), 4, 4), np.complex128)
     at = other.link_of[own.link_ends[:, 0], own.link_ends[:, 1]] if len(own.links) else np.zeros(0, np.int32)
     swap = np.eye(4)[[0, 2, 1, 3]]
     for i, j in enumerate(at.tolist()):
-        found = other.links[j] if j >= 0 else None
-        state = ((found.hardware if found else None) or LinkHardware()).pair_state()
+        state = link_pair_state(other, j) if j >= 0 else LinkHardware().pair_state()
         turned = j >= 0 and int(other.link_ends[j, 0]) != int(own.link_ends[i, 0])
         result[i] = swap @ state @ swap if turned else state
     return result

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from distq.verify.reader import Guard, ProgramFiles
 from distq.verify.rotations import FIXED, Quaternion, Vector, gate, multiply
+from distq.verify.spare import lack_of_spare
 from distq.verify.tape import Row, Tape
 
 _H, _X = FIXED["h"], FIXED["x"]
@@ -132,6 +133,9 @@ class _Machine:
                     f"Module {module.name!r} uses {module.comm} communication qubits, but the network gives it "
                     f"{module.comm_limit}."
                 )
+        lack = lack_of_spare(self.files)
+        if lack:
+            raise ReplayError(lack)
 
     def fail(self, problem: str) -> NoReturn:
         raise ReplayError(f"{self.files.place(self.row)}: {problem}.")

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distq.errors import InfeasibleError
-from distq.network.feasible import check_fits, parts, usable_modules
+from distq.network.feasible import alive, check_fits, parts, usable_modules
+from distq.network.hardware import LinkHardware
 from distq.network.model import Link, Module, Network
 
 from .test_model import networks
@@ -103,3 +104,15 @@ def test_answer_is_a_part_with_room_or_there_is_none(network, n):
         assert inner.connected
         assert (inner.comm_array > 0).all()
         assert inner.data_array.max() >= n or network.data_array.max() < n
+
+
+def test_dead_links_are_named():
+    """A rate of zero on a link that is needed is refused by the link's name; elsewhere the link is left out."""
+    network = Network.line(3, 6, link_hardware=[LinkHardware(rate=0), None])
+    assert [(x.a, x.b) for x in alive(network, 12).links] == [("m1", "m2")]
+    with pytest.raises(InfeasibleError, match=r"needs 13 qubits, .* whose rate is 0 \(m0 - m1\): give them"):
+        alive(network, 13)
+    # What does not fit anyway is refused later, with its own reason.
+    assert len(alive(network, 19).links) == 1
+    whole = Network.line(3, 6)
+    assert alive(whole, 30) is whole

@@ -14,6 +14,7 @@ from distq.network.files import load_network, network_schema, parse_network, sav
 from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import Link, Module, Network
 from distq.network.presets import preset, preset_names
+from distq.network.purify import Purify
 
 from .test_model import networks
 
@@ -36,6 +37,10 @@ GOOD = [
     ),
     ({"topology": "ring", "modules": 4.0, "data": 2.0, "comm": "unlimited"}, Network.ring(4, 2, None)),
     ({"topology": "star", "modules": 4, "data": 2}, Network.star(4, 2)),
+    (
+        {"topology": "line", "modules": 2, "data": 2, "link_hardware": {"purify": {"rounds": 1.0}}},
+        Network.line(2, 2, link_hardware=LinkHardware(purify=Purify(1, "dejmps", "pumping"))),
+    ),
     ({"topology": "grid", "rows": 2, "cols": 3, "data": 8, "comm": 1}, Network.grid(2, 3, 8, 1)),
     ({"topology": "grid", "rows": 1, "cols": 6, "modules": 6, "data": 8}, Network.grid(1, 6, 8)),
     ({"topology": "grid", "modules": 6, "data": 8}, Network.grid(2, 3, 8)),
@@ -202,6 +207,15 @@ BAD += [
     (with_link(fidelity=0.2), r"links\[0\].hardware \(A - B\): fidelity is 0.2, but must be .* 0.25, at most 1"),
     (with_link(fidelity=1.01), "fidelity is 1.01"),
     (with_link(rate=-1), "rate is -1.0"),
+    (with_link(purify=2), "hardware .A - B.: purify is 2, but must be a table with keys from rounds, protocol, scheme"),
+    (with_link(purify={"protocol": "dejmps"}), "purify.rounds is missing"),
+    (with_link(purify={"rounds": 0}), "purify.rounds is 0, but must be an integer from 1 to 10"),
+    (with_link(purify={"rounds": 11}), "purify.rounds is 11"),
+    (with_link(purify={"rounds": 1.5}), "purify.rounds is 1.5"),
+    (with_link(purify={"rounds": True}), "purify.rounds is True"),
+    (with_link(purify={"rounds": 1, "protocol": "bbps"}), "purify.protocol is 'bbps', but must be one of"),
+    (with_link(purify={"rounds": 1, "scheme": 3}), "purify.scheme is 3, but must be one of pumping, nested"),
+    (with_link(purify={"rounds": 1, "round": 2}), "purify has the unknown key 'round': the keys are rounds, protocol"),
     (with_link(attempt_time=1e-6, success_probability=0), "success_probability is 0.0, but must be a number above 0"),
     (with_link(attempt_time=1e-6, success_probability=1.1), "success_probability is 1.1"),
     (with_link(attempt_time=0, success_probability=1), "attempt_time is 0.0"),
@@ -261,6 +275,11 @@ BAD_BEYOND_SCHEMA = [
     ),
     (with_module(coupling=[[0, 1]], data_positions=[0, 1]), "data_positions has 2 entries for 4 data qubits"),
     (changed(["modules", 1, "hardware"], {"coupling": [[0, 1]]}), "cannot have unlimited communication qubits"),
+    (
+        with_link(purify={"rounds": 2, "scheme": "nested"}),
+        r"the link A - B purifies its pairs \(dejmps, rounds = 2, nested\), which takes 3 communication qubits at each "
+        "end, but module 'A' has 2: give it more, take fewer rounds, or leave purify out",
+    ),
     (with_link(rate=2, attempt_time=1), "more than one pair for each attempt"),
     (with_link(fabric="f"), "goes through 'f', which is no fabric; the fabrics are none"),
     (changed(["fabrics"], [{"name": "f"}, {"name": "f"}]), "both called 'f'"),

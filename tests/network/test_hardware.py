@@ -170,7 +170,8 @@ FIGURES = {
     "oxford-2025": (1 / 9.7, 0.9695), "oxford-2020": (1 / 182, 0.94), "duke-2024": (1 / 250, 0.94),
     "duke-timebin-2024": (0, 0.97), "eth-cryolink-2023": (80e-6, 0.804), "sc-cable-2023": (0, 0.99),
     "sc-cable-2025": (100e-9, 0.99), "rigetti-multichip-2021": (60e-9, 0.983), "nv-delft-metro": (1 / 0.022, 0.534),
-    "siv-harvard": (1, 0.86), "simdisq-like": (2e-3, 1), "autocomm-units": (12e-6, 1), "disqco-units": (500e-6, 1),
+    "siv-harvard": (1, 0.86), "siv-harvard-35km": (1, 0.69), "disqco-units-microwave": (20e-6, 1),
+    "simdisq-like": (2e-3, 1), "autocomm-units": (12e-6, 1), "disqco-units": (500e-6, 1),
 }  # fmt: skip
 
 

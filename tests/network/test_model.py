@@ -12,6 +12,7 @@ from distq.errors import NetworkError
 from distq.network import topologies
 from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 from distq.network.model import UNLIMITED, Link, Module, Network
+from distq.network.pairs import SCHEMES
 
 capacity = st.integers(1, 5)
 
@@ -37,8 +38,8 @@ def module_hardware(draw, data, comm):
 
 
 @st.composite
-def link_hardware(draw, fabrics=()):
-    """Any hardware of a link."""
+def link_hardware(draw, fabrics=(), comm=9):
+    """Any hardware of a link whose ends have `comm` communication qubits."""
     source = draw(st.sampled_from([("pair_time",), ("rate",), ("attempt_time", "success_probability"), ()]))
     found = {key: draw(probability if key == "success_probability" else positive) for key in source}
     found["generators"] = draw(st.none() | st.integers(1, 3))
@@ -46,6 +47,8 @@ def link_hardware(draw, fabrics=()):
     found["max_age"] = draw(st.none() | positive)
     found["latency"] = draw(st.none() | number)
     found["fabric"] = draw(st.sampled_from([None, *fabrics]))
+    if comm >= 2 and draw(st.booleans()):
+        found["purify"] = {"rounds": draw(st.integers(1, comm - 1)), "scheme": draw(st.sampled_from(SCHEMES))}
     if draw(st.booleans()):
         found["fidelity"] = draw(st.none() | st.floats(0.25, 1))
     else:
@@ -60,6 +63,10 @@ def turned(state, bell):
     names = {"phi+": np.eye(4), "phi-": np.diag([1, -1, 1, -1]), "psi+": np.eye(4)[[1, 0, 3, 2]]}
     names["psi-"] = names["psi+"] @ names["phi-"]
     return names[bell] @ np.array(state) @ names[bell].T
+
+
+def least_comm(*modules):
+    return min(9 if m.comm is None else m.comm for m in modules)
 
 
 @st.composite
@@ -77,7 +84,10 @@ def networks(draw, max_modules=7):
     fabrics = [Fabric(f"f{i}", i + 1, draw(st.none() | number)) for i in range(draw(st.integers(0, 2)))]
     return Network(modules, links, draw(st.text(max_size=3))).with_hardware(
         [draw(st.none() | module_hardware(m.data, m.comm)) for m in modules],
-        [draw(st.none() | link_hardware([f.name for f in fabrics])) for _ in links],
+        [
+            draw(st.none() | link_hardware([f.name for f in fabrics], least_comm(modules[i], modules[j])))
+            for i, j in chosen
+        ],
         fabrics,
     )
 
@@ -112,7 +122,11 @@ def test_tables_agree_with_networkx(network):
     assert [set(c) for c in network.components] == [set(c) for c in nx.connected_components(graph)]
     assert network.connected == nx.is_connected(graph)
     assert network.total_data == network.data_array.sum()
-    assert [m.comm if m.comm is not None else UNLIMITED for m in network.modules] == network.comm_array.tolist()
+    for m, free in zip(network.modules, network.comm_array.tolist()):
+        ends = [x.hardware.purify for x in network.links if m.name in (x.a, x.b) and x.hardware and x.hardware.purify]
+        spare = max((p.rounds if p.scheme == "nested" else 1 for p in ends), default=0)
+        assert free == (UNLIMITED if m.comm is None else m.comm - spare)
+        assert free >= 1 or not ends
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)

@@ -8,11 +8,11 @@ from distq.network.model import Module, Network
 from distq.network.presets import preset, preset_names, resolve
 from distq.network.topologies import TOPOLOGIES
 
-#: One for each row of published hardware or units.
+#: One for each row of published hardware or units; two where a row gives two links.
 NAMES = {
     "oxford-2025", "oxford-2020", "duke-2024", "duke-timebin-2024", "eth-cryolink-2023", "sc-cable-2023",
     "sc-cable-2025", "rigetti-multichip-2021", "ibm-lcoupler", "ibm-cisco-plan", "nv-delft-metro",
-    "siv-harvard", "simdisq-like", "autocomm-units", "disqco-units",
+    "siv-harvard", "siv-harvard-35km", "simdisq-like", "autocomm-units", "disqco-units", "disqco-units-microwave",
 }  # fmt: skip
 
 

@@ -307,4 +307,6 @@ def test_summary_numbers() -> None:
     assert t.link_use.tolist() == [1.0]
     assert [m.peak_comm for m in t.modules] == [1, 1]
     assert [m.comm_busy for m in t.modules] == [pytest.approx(1 / 3)] * 2
-    assert t.to_dict()["links"][0] == {"a": "hub", "b": "m0", "pairs": 3, "generators": 1, "busy": 1.0}
+    assert t.to_dict()["links"][0] == {
+        "a": "hub", "b": "m0", "pairs": 3, "raw_pairs": 3.0, "generators": 1, "busy": 1.0,
+    }  # fmt: skip
