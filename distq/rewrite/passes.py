@@ -15,6 +15,7 @@ TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
     "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
+    "resynthesis": "runs of gates on two qubits become their Weyl factors, or a relabelling (SWAP) and fewer",
     "measured": "what is measured along the axis of its last gates is measured first: they become conditions",
     "reset": "controls on a qubit that was reset vanish",
     "known-inputs": "controls on qubits that start in |0> vanish, if that is promised",
@@ -49,5 +50,9 @@ def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: 
     """
     from distq.rewrite.budget import drop_rotations
     from distq.rewrite.normal import normalise
+    from distq.rewrite.resynthesis import resynthesise
 
+    if "resynthesis" in techniques:
+        # SWAPs first, because other techniques would tear them apart; the rest last, because it hides exact angles.
+        return drop_rotations(resynthesise(normalise(resynthesise(circuit, swaps=True), techniques)), error_budget)
     return drop_rotations(normalise(circuit, techniques), error_budget)
