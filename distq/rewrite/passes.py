@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from distq.errors import UsageError
@@ -15,13 +15,19 @@ TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
     "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
-    "resynthesis": "runs of gates on two qubits become their Weyl factors, or a relabelling (SWAP) and fewer",
+    "resynthesis": "runs of gates on two qubits become their Weyl factors; three CX that are a SWAP, a relabelling",
+    "mirrored": "runs on two qubits become a relabelling (SWAP) and fewer factors, if the search finds that cheaper",
+    "exchange": "CX gates change places with neighbours, if the search finds that cheaper: embedding in other words",
     "measured": "what is measured along the axis of its last gates is measured first: they become conditions",
     "reset": "controls on a qubit that was reset vanish",
     "known-inputs": "controls on qubits that start in |0> vanish, if that is promised",
     "outcomes-only": "gates that no measured outcome can see vanish, if only outcomes matter",
 }
 NAMES = tuple(TECHNIQUES)
+#: Techniques with which a circuit is compiled and without, because only the search can tell which is cheaper.
+COMPETING = ("exchange", "mirrored")
+#: Circuits with more gates on two and more qubits have one form.
+MOST_COMPETING = 20_000
 
 
 def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
@@ -49,10 +55,41 @@ def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: 
         error_budget: bound on the operator norm of the difference.
     """
     from distq.rewrite.budget import drop_rotations
+    from distq.rewrite.exchange import exchange_neighbours
     from distq.rewrite.normal import normalise
     from distq.rewrite.resynthesis import resynthesise
 
     if "resynthesis" in techniques:
         # SWAPs first, because other techniques would tear them apart; the rest last, because it hides exact angles.
-        return drop_rotations(resynthesise(normalise(resynthesise(circuit, swaps=True), techniques)), error_budget)
-    return drop_rotations(normalise(circuit, techniques), error_budget)
+        circuit = normalise(resynthesise(circuit, swaps=True), techniques)
+        circuit = resynthesise(circuit, mirror=False)
+    else:
+        circuit = normalise(circuit, techniques)
+    circuit = drop_rotations(circuit, error_budget)
+    if {"resynthesis", "mirrored"} <= set(techniques):
+        circuit = resynthesise(circuit)
+    return exchange_neighbours(circuit) if "exchange" in techniques else circuit
+
+
+def other_forms(
+    form: LogicalCircuit, techniques: Collection[str]
+) -> Iterator[tuple[tuple[str, ...], LogicalCircuit]]:
+    """Forms that compete with the one to which no technique of `COMPETING` was applied.
+
+    Args:
+        form: what `rewrite` makes of a circuit without these techniques.
+        techniques: those that are on.
+
+    Yields:
+        The techniques by which `rewrite` makes the form, and the form, if it differs.
+    """
+    from distq.rewrite.exchange import exchange_neighbours
+    from distq.rewrite.resynthesis import resynthesise
+
+    if form.num_two_qubit_gates > MOST_COMPETING:
+        return
+    on = set(techniques) - (set() if "resynthesis" in techniques else {"mirrored"})
+    for name, change in (("exchange", exchange_neighbours), ("mirrored", resynthesise)):
+        found = change(form) if name in on else form
+        if found is not form:
+            yield tuple(t for t in techniques if t == name or t not in COMPETING), found
