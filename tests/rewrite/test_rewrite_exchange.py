@@ -109,19 +109,18 @@ def test_forms_that_do_not_pay_are_left():
 @pytest.mark.parametrize("between", ["t", "measure", "cp"])
 def test_what_stands_in_the_way(between):
     circuit = QuantumCircuit(4, 1)
-    circuit.cz(0, 1)
-    circuit.cx(2, 1)
-    if between == "t":
-        circuit.t(1)
-    elif between == "measure":
-        circuit.measure(1, 0)
-    else:
-        circuit.h(2)
-        circuit.cp(0.3, 2, 3)
-        circuit.h(0)
-        circuit.cp(0.3, 0, 3)
-        circuit.h(0)
-    circuit.cz(1, 0)
+    for step in ((0, 1), (2, 1), None):
+        if step is None:
+            circuit.cz(1, 0)
+        else:
+            (circuit.cx if step[0] else circuit.cz)(*step)
+            if between == "t":
+                circuit.t(1)
+            elif between == "measure":
+                circuit.measure(1, 0)
+            else:
+                circuit.rxx(0.3, 2, 3)
+                circuit.rxx(0.3, 0, 3)
     before = from_qiskit(circuit)
     assert exchange_neighbours(before) is before
 

@@ -15,6 +15,7 @@ import distq
 from distq.circuit.from_qiskit import from_qiskit
 from distq.circuit.to_qiskit import to_qiskit
 from distq.ops import Op
+from distq.rewrite.loose import loose_origins
 from distq.rewrite.passes import TECHNIQUES, enabled, rewrite
 from distq.rewrite.resynthesis import count_factors, resynthesise
 from distq.testing.random_circuits import RandomChoices, random_circuit
@@ -213,3 +214,18 @@ def test_a_long_circuit_takes_less_than_a_second():
     assert time.process_time() - start < 5.0
     assert wide(after) == []
     assert all(code != Op.MCP for code in after.code)
+
+
+def test_moved_rotations_are_noticed():
+    """T stands before the CRZ in the source and behind it, in a block of CZ and CX, in the normal form."""
+    circuit = QuantumCircuit(2)
+    circuit.cz(1, 0)
+    circuit.t(1)
+    circuit.crz(PI, 0, 1)
+    circuit.cx(0, 1)
+    before = from_qiskit(circuit)
+    assert loose_origins(before).tolist() == []
+    after = rewrite(before, ("gadgets", "combine"))
+    assert [set(r.sources) for r in after.rewrites] == [{0, 3}]
+    assert loose_origins(after).tolist() == [2]
+    assert distq.compile(circuit, NETWORK, effort="fast").stats["verified"]["ok"]
