@@ -29,7 +29,7 @@ def loose_origins(circuit: LogicalCircuit) -> NDArray[np.int32]:
     from distq.rewrite.regroup import runs_of_legs
 
     blocks = [-1 - n for n, r in enumerate(circuit.rewrites) if len(r.sources) > 1 and not r.swaps]
-    if not blocks or not len(circuit) or len(circuit.origin) != len(circuit):
+    if not blocks or not (circuit.arity > 1).any() or len(circuit.origin) != len(circuit):
         return np.zeros(0, np.int32)
     items = read_items(circuit, keep_quarters=True)
     run = runs_of_legs(items)
