@@ -188,7 +188,7 @@ def _cheapest_form(
 
     found = plan, tuple(t for t in techniques if t not in COMPETING)
     for names, other in other_forms(form, techniques):
-        if halt.hit:
+        if halt.hit or not cost(found[0], found[0].network):
             break
         with suppress(InfeasibleError):
             candidate = search(last(merge_one_qubit(other)), raw=other)
