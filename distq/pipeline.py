@@ -93,7 +93,7 @@ def compile(
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
-    from distq.rewrite.passes import enabled
+    from distq.rewrite.passes import COMPETING, enabled
     from distq.schedule.asap import asap
 
     _one_of("effort", effort, EFFORTS)
@@ -122,6 +122,8 @@ def compile(
         "clock": clock,
     }
 
+    used: dict[int, tuple[str, ...]] = {}
+
     def plan_for(logical: LogicalCircuit) -> Plan:
         with clock("normalise"):
             rewritten, merged, last = normalise(
@@ -129,10 +131,13 @@ def compile(
                 network,
                 start=start,
                 outcomes_only=outcomes_only,
-                without=without,
+                without={*without, *COMPETING},
                 error_budget=error_budget,
             )
-        return make_plan(merged, network, raw=rewritten, last=last, **options)
+        search = partial(make_plan, network=network, last=last, **options)
+        plan = search(merged, raw=rewritten)
+        plan, used[id(plan)] = _cheapest_form(plan, rewritten, techniques, search, last, halt)
+        return plan
 
     plan = _cheapest(plan_for, forms)
     program = _lower(plan, clock)
@@ -184,6 +189,30 @@ def normalise(
     rewritten = rewrite(logical, enabled(without), error_budget)
     last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
     return rewritten, last(merge_one_qubit(rewritten)), last
+
+
+def _cheapest_form(
+    plan: Plan,
+    form: LogicalCircuit,
+    techniques: tuple[str, ...],
+    search: Callable[..., Plan],
+    last: Callable[[LogicalCircuit], LogicalCircuit],
+    halt: Halt,
+) -> tuple[Plan, tuple[str, ...]]:
+    """The cheapest of this plan and those for other forms of the circuit, and the techniques that led to it."""
+    from distq.partition.cost import cost
+    from distq.rewrite.merge import merge_one_qubit
+    from distq.rewrite.passes import COMPETING, other_forms
+
+    found = plan, tuple(t for t in techniques if t not in COMPETING)
+    for names, other in other_forms(form, techniques):
+        if halt.hit or not cost(found[0], found[0].network):
+            break
+        with suppress(InfeasibleError):
+            candidate = search(last(merge_one_qubit(other)), raw=other)
+            if cost(candidate, candidate.network) < cost(found[0], found[0].network):
+                found = candidate, names
+    return found
 
 
 def make_plan(

@@ -65,6 +65,7 @@ def rich_program() -> DistributedProgram:
     circuit.cp(theta**7, 0, 2)
     circuit.append(XXPlusYYGate(0.7, 0.1), [0, 2])
     circuit.append(XXMinusYYGate(0.9, 0.2), [1, 3])
+    circuit.iswap(1, 2)  # a witness with a SWAP
     circuit.measure(0, 0)
     circuit.measure(1, 1)
     with circuit.if_test((0, 1)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from distq.errors import UsageError
@@ -15,6 +15,9 @@ TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
     "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
+    "resynthesis": "runs of gates on two qubits become their Weyl factors; three CX that are a SWAP, a relabelling",
+    "mirrored": "runs on two qubits become a relabelling (SWAP) and fewer factors, if the search finds that cheaper",
+    "embedding": "CX gates change places with neighbours, if the search finds that cheaper, as copies live longer then",
     "measured": "what is measured along the axis of its last gates is measured first: they become conditions",
     "reset": "controls on a qubit that was reset vanish",
     "known-inputs": "controls on qubits that start in |0> vanish, if that is promised",
@@ -25,6 +28,10 @@ ORDERING: dict[str, str] = {
     "exchange": "two qubits change places by three copied CX where state teleportation lacks communication qubits",
 }
 NAMES = (*TECHNIQUES, *ORDERING)
+#: Techniques with which a circuit is compiled and without, because only the search can tell which is cheaper.
+COMPETING = ("embedding", "mirrored")
+#: Circuits with more gates on two and more qubits have one form.
+MOST_COMPETING = 20_000
 
 
 def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
@@ -52,6 +59,41 @@ def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: 
         error_budget: bound on the operator norm of the difference.
     """
     from distq.rewrite.budget import drop_rotations
+    from distq.rewrite.embedding import exchange_neighbours
     from distq.rewrite.normal import normalise
+    from distq.rewrite.resynthesis import resynthesise
 
-    return drop_rotations(normalise(circuit, techniques), error_budget)
+    if "resynthesis" in techniques:
+        # SWAPs first, because other techniques would tear them apart; the rest last, because it hides exact angles.
+        circuit = normalise(resynthesise(circuit, swaps=True), techniques)
+        circuit = resynthesise(circuit, mirror=False)
+    else:
+        circuit = normalise(circuit, techniques)
+    circuit = drop_rotations(circuit, error_budget)
+    if {"resynthesis", "mirrored"} <= set(techniques):
+        circuit = resynthesise(circuit)
+    return exchange_neighbours(circuit) if "embedding" in techniques else circuit
+
+
+def other_forms(
+    form: LogicalCircuit, techniques: Collection[str]
+) -> Iterator[tuple[tuple[str, ...], LogicalCircuit]]:
+    """Forms that compete with the one to which no technique of `COMPETING` was applied.
+
+    Args:
+        form: what `rewrite` makes of a circuit without these techniques.
+        techniques: those that are on.
+
+    Yields:
+        The techniques by which `rewrite` makes the form, and the form, if it differs.
+    """
+    from distq.rewrite.embedding import exchange_neighbours
+    from distq.rewrite.resynthesis import resynthesise
+
+    if form.num_two_qubit_gates > MOST_COMPETING:
+        return
+    on = set(techniques) - (set() if "resynthesis" in techniques else {"mirrored"})
+    for name, change in (("embedding", exchange_neighbours), ("mirrored", resynthesise)):
+        found = change(form) if name in on else form
+        if found is not form:
+            yield tuple(t for t in techniques if t == name or t not in COMPETING), found

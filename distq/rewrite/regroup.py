@@ -80,7 +80,7 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     n = old.count
     root = items.roots()
     grouped = (np.bincount(root, minlength=items.count) > 1)[root[:n]]
-    run = _runs(old)
+    run = runs_of_legs(old)
     tail, head = _dependencies(old, run)
     joined = _join_instructions(root[:n], grouped, old)
     while True:
@@ -188,7 +188,7 @@ def _join_instructions(root: Int64, inside: NDArray[np.bool_], old: Items) -> In
     return _lowest(label)
 
 
-def _runs(old: Items) -> Int64:
+def runs_of_legs(old: Items) -> Int64:
     """(legs,) the run of each leg: legs of one wire along one axis, in time order; runs are numbered wire by wire."""
     wire, letter = old.legs[1][: old.pins], np.abs(old.legs[2][: old.pins])
     order = np.argsort(wire, kind="stable")

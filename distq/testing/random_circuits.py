@@ -30,9 +30,10 @@ FEATURES = (
     "initialize",
     "barrier",
     "pauli",
+    "runs",
 )
 #: All that leaves the circuit unitary.
-UNITARY_FEATURES = ("standard", "clifford", "multi", "unitary", "swap", "parameters", "barrier")
+UNITARY_FEATURES = ("standard", "clifford", "multi", "unitary", "swap", "parameters", "barrier", "runs")
 
 TOPOLOGIES = ("all-to-all", "line", "ring", "star", "tree")
 
@@ -119,7 +120,8 @@ def random_circuit(
             registers.append(ClassicalRegister(total - part, "e"))
     circuit = QuantumCircuit(*registers)
     writer = _Writer(choices, circuit, tuple(features), max_parameters)
-    for _ in range(num_gates):
+    while len(circuit.data) < num_gates:
+        writer.room = num_gates - len(circuit.data)
         writer.operation(circuit, 0)
     return circuit
 
@@ -131,12 +133,14 @@ class _Writer:
         self.choices, self.features = choices, features
         self.qubits, self.clbits = list(circuit.qubits), list(circuit.clbits)
         self.cregs = list(circuit.cregs)
+        #: How many operations there may still be.
+        self.room = 0
         self.names = [Parameter(name) for name in ("theta", "phi", "w")[:parameters]]
         kinds = []
         for feature, weight in (
             ("standard", 8), ("clifford", 5), ("multi", 2), ("unitary", 1), ("swap", 1), ("measure", 3),
             ("reset", 1), ("conditional", 2), ("loop", 1), ("parameters", 2), ("initialize", 1), ("barrier", 1),
-            ("pauli", 2),
+            ("pauli", 2), ("runs", 3),
         ):  # fmt: skip
             if feature in features:
                 kinds.extend([feature] * weight)
@@ -154,7 +158,9 @@ class _Writer:
         kind = self.choices.choice(self.kinds)
         if kind in ("conditional", "loop") and depth >= 2:
             kind = "clifford" if "clifford" in self.features else "standard"
-        if (kind in ("multi", "pauli") and len(self.qubits) < 3) or (kind == "swap" and len(self.qubits) < 2):
+        if (kind in ("multi", "pauli") and len(self.qubits) < 3) or (
+            kind in ("swap", "runs") and len(self.qubits) < 2
+        ):
             kind = "standard" if "standard" in self.features else "clifford"
         getattr(self, f"add_{kind}")(circuit, depth)
 
@@ -225,6 +231,29 @@ class _Writer:
 
     def add_swap(self, circuit: QuantumCircuit, depth: int) -> None:
         circuit.swap(*self.some(2))
+
+    def add_runs(self, circuit: QuantumCircuit, depth: int) -> None:
+        """Several gates on one pair: a SWAP or two thirds of it in CX, or any run, with tiny angles now and then."""
+        c = self.choices
+        a, b = self.some(2)
+        which = c.integer(0, 3)
+        if which < 2:
+            for k in range(min(3 - which, self.room)):
+                circuit.cx(*((a, b) if k % 2 == 0 else (b, a)))
+            return
+        for _ in range(min(c.integer(2, 6), self.room)):
+            x, y = (a, b) if c.integer(0, 1) else (b, a)
+            kind = c.integer(0, 5)
+            if kind < 2:
+                circuit.cx(x, y)
+            elif kind == 2:
+                circuit.cp(c.choice((1e-9, 1e-5, c.angle())), x, y)
+            elif kind == 3:
+                circuit.rxx(c.angle(), x, y)
+            elif kind == 4:
+                circuit.h(x)
+            else:
+                circuit.u(c.angle(), c.angle(), c.angle(), x)
 
     def add_measure(self, circuit: QuantumCircuit, depth: int) -> None:
         circuit.measure(self.some(1)[0], self.choices.choice(self.clbits))

@@ -78,6 +78,29 @@ def _gate(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Chan
     return f"block {number}: line {i} {old!r} changed, now {len(lines)} lines", False
 
 
+@text_fault("witness that renames other wires")
+def _renames(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
+    """A SWAP at the end of a block left out, repeated, or on another wire."""
+    swaps = [(n, i) for n, b in enumerate(_blocks(d)) for i, line in enumerate(b["is"]) if line.startswith("swap")]
+    if not swaps:
+        return None
+    number, i = rng.choice(swaps)
+    lines = _blocks(d)[number]["is"]
+    old = lines[i]
+    kind = rng.randrange(3)
+    if kind == 0:
+        lines.pop(i)
+    elif kind == 1:
+        lines.insert(i, old)
+    else:
+        a, b = (int(q) for q in re.findall(r"\d+", old))
+        rest = [q for q in range(int(d.manifest["circuit"]["qubits"])) if q not in (a, b)]
+        if not rest:
+            return None
+        lines[i] = f"swap q[{a}], q[{rng.choice(rest)}];"
+    return f"block {number}: {old!r} changed, now {len(lines)} lines", False
+
+
 @text_fault("witness dropped")
 def _dropped(d: Directory, rng: random.Random, others: Sequence[Directory]) -> Change | None:
     chosen = _some(d, rng)

@@ -343,7 +343,8 @@ class _Round:
             if block is not None:
                 block.rows_left -= 1
                 if block.rows_left == 0 and block.renaming:
-                    self._rename(block)
+                    # A scan that will be done again refuses nothing: some names in it are wrong.
+                    self._rename(block, may_fail=not waiting)
         for block in self.blocks.values():
             if block.renaming and not block.events:
                 raise block.fail("exchanges wires, but speaks of no gate on two or more qubits")
@@ -379,9 +380,9 @@ class _Round:
                 actions = tuple([-1 - owner if w in block.swapped else a for w, a in zip(wires, actions)])
         self.order.add(wires, actions, guard, owner, atom)
 
-    def _rename(self, block: _Block) -> None:
+    def _rename(self, block: _Block, *, may_fail: bool) -> None:
         """After the last row of a block that ends with swaps."""
-        if any(self.order.last[w] != -1 - block.number for w in block.swapped):
+        if may_fail and any(self.order.last[w] != -1 - block.number for w in block.swapped):
             # What else happens on these wires must be clearly before or after the exchange.
             raise block.fail("exchanges wires on which it replaces nothing, or not the last gate until then")
         line = {w: q for q, w in enumerate(self.wire)}
