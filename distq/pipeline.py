@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: A home for some qubits of the source: by qubit, the name or the index of a module.
 Homes = Mapping[int, str | int]
 T = TypeVar("T")
+M = TypeVar("M")
 
 EFFORTS = ("fast", "default", "best")
 STARTS = ("any", "zero")
@@ -122,9 +123,7 @@ def compile(
         "clock": clock,
     }
 
-    used: dict[int, tuple[str, ...]] = {}
-
-    def plan_for(logical: LogicalCircuit) -> Plan:
+    def plan_for(logical: LogicalCircuit) -> tuple[Plan, tuple[str, ...]]:
         with clock("normalise"):
             rewritten, merged, last = normalise(
                 logical,
@@ -135,11 +134,9 @@ def compile(
                 error_budget=error_budget,
             )
         search = partial(make_plan, network=network, last=last, **options)
-        plan = search(merged, raw=rewritten)
-        plan, used[id(plan)] = _cheapest_form(plan, rewritten, techniques, search, last, halt)
-        return plan
+        return _cheapest_form(search(merged, raw=rewritten), rewritten, techniques, search, last, halt)
 
-    plan = _cheapest(plan_for, forms)
+    plan, techniques = _cheapest(plan_for, forms, lambda made: made[0])
     program = _lower(plan, clock)
     with clock("schedule"):
         schedule = asap(program)
@@ -280,27 +277,27 @@ def make_plan(
     with clock("order"):
         # Homes that change may leave a wide gate without a module to serve it.
         exchange = "exchange" not in without
-        return _cheapest(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
+        return _cheapest(lambda placement: order(circuit, graph, network, placement, exchange), candidates, lambda p: p)
 
 
-def _cheapest(make: Callable[[T], Plan], candidates: Iterable[T]) -> Plan:
-    """The cheapest plan that can be made of the candidates, among equals the first.
+def _cheapest(make: Callable[[T], M], candidates: Iterable[T], plan_of: Callable[[M], Plan]) -> M:
+    """What has the cheapest plan of all that can be made of the candidates, among equals the first.
 
     Raises:
         InfeasibleError: none can be made; the reason is that of the first.
     """
     from distq.partition.cost import cost
 
-    plans: list[Plan] = []
+    made: list[M] = []
     refused: InfeasibleError | None = None
     for candidate in candidates:
         try:
-            plans.append(make(candidate))
+            made.append(make(candidate))
         except InfeasibleError as error:
             refused = refused or error
-    if refused and not plans:
+    if refused and not made:
         raise refused
-    return min(plans, key=lambda plan: cost(plan, plan.network))
+    return min(made, key=lambda m: cost(plan_of(m), plan_of(m).network))
 
 
 def _expanded(
