@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -133,8 +133,11 @@ def compile(
                 without={*without, *COMPETING},
                 error_budget=error_budget,
             )
-        search = partial(make_plan, network=network, last=last, **options)
-        return _cheapest_form(search(merged, raw=rewritten), rewritten, techniques, search, last, halt)
+
+        def search(circuit: LogicalCircuit, raw: LogicalCircuit) -> Plan:
+            return make_plan(circuit, network, raw=raw, last=last, **options)
+
+        return _cheapest_form(search(merged, rewritten), rewritten, techniques, search, last, halt)
 
     plan, techniques = _cheapest(plan_for, forms, lambda made: made[0])
     program = _lower(plan, clock)
@@ -192,7 +195,7 @@ def _cheapest_form(
     plan: Plan,
     form: LogicalCircuit,
     techniques: tuple[str, ...],
-    search: Callable[..., Plan],
+    search: Callable[[LogicalCircuit, LogicalCircuit], Plan],
     last: Callable[[LogicalCircuit], LogicalCircuit],
     halt: Halt,
 ) -> tuple[Plan, tuple[str, ...]]:
@@ -206,7 +209,7 @@ def _cheapest_form(
         if halt.hit or not cost(found[0], found[0].network):
             break
         with suppress(InfeasibleError):
-            candidate = search(last(merge_one_qubit(other)), raw=other)
+            candidate = search(last(merge_one_qubit(other)), other)
             if cost(candidate, candidate.network) < cost(found[0], found[0].network):
                 found = candidate, names
     return found
