@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 
 from distq.verify.compare import TOLERANCE
 from distq.verify.events import SHIFT, EventSet
@@ -23,7 +24,7 @@ _LEAST_TRIES = 8
 _STEP = 1e-6
 
 
-def aligned(source: Callable[[frozenset[int]], Normal], program: EventSet, kept: Sequence[int]) -> Iterator[EventSet]:
+def aligned(source: Callable[[frozenset[int]], Normal], program: EventSet, kept: Sequence[int]) -> Iterator[Normal]:
     """Normal forms of the source that may agree with the program's.
 
     Args:
@@ -33,25 +34,29 @@ def aligned(source: Callable[[frozenset[int]], Normal], program: EventSet, kept:
     """
     turned: frozenset[int] = frozenset()
     best = source(turned)
-    yield best.events
+    yield best
     gap, strands = _gap(best.events, program, kept)
     tries = max(_LEAST_TRIES, _WORK // (len(best.events.events) + 1))
-    waiting = _order(best, strands)
-    while waiting and tries > 0 and gap:
-        packet = waiting.pop(0)
+    waiting = _choices(best, strands)
+    while tries > 0 and gap:
+        packets = next(waiting, None)
+        if packets is None:
+            break
         tries -= 1
-        other = source(turned ^ {packet})
+        other = source(turned ^ packets)
         found, where = _gap(other.events, program, kept)
         if found < gap:
-            turned, best, gap = turned ^ {packet}, other, found
-            waiting = [p for p in _order(best, where) if p != packet]
+            turned, best, gap = turned ^ packets, other, found
+            waiting = _choices(best, where)
     if turned:
-        yield best.events
+        yield best
 
 
-def _order(normal: Normal, strands: set[int]) -> list[int]:
-    """Free packets, those on strands that differ first."""
-    return sorted(normal.free, key=lambda p: (p >> SHIFT not in strands, p))
+def _choices(normal: Normal, strands: set[int]) -> Iterator[frozenset[int]]:
+    """Free packets, those on strands that differ first; then two at a time, where one alone brings nothing."""
+    order = sorted(normal.free, key=lambda p: (p >> SHIFT not in strands, p))
+    for size in (1, 2):
+        yield from map(frozenset, combinations(order, size))
 
 
 def _gap(source: EventSet, program: EventSet, kept: Sequence[int]) -> tuple[int, set[int]]:

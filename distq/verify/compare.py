@@ -44,6 +44,7 @@ class Comparison:
         booleans: the store.
         source_guard, program_guard: the function of a guard label of either side (TRUE for -1).
         program_atom: for the bit of a measurement of the program, the measurement of the circuit that it is.
+        given: what is certain; nothing has to agree where it is false.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Comparison:
         source_guard: Callable[[int], int],
         program_guard: Callable[[int], int],
         program_atom: Callable[[int], int],
+        given: int = TRUE,
     ) -> None:
         self.booleans = booleans
         self.source_guard, self.program_guard = source_guard, program_guard
         self.program_atom = program_atom
+        self.given = given
         #: Sum of the differences of angles found so far [rad].
         self.error = 0.0
 
@@ -116,7 +119,7 @@ class Comparison:
             return False
         b = self.booleans
         for case in product((False, True), repeat=len(left)):
-            holds = b.all_of(g if yes else b.negate(g) for yes, (g, _) in zip(case, left))
+            holds = b.all_of([self.given, *(g if yes else b.negate(g) for yes, (g, _) in zip(case, left))])
             amount = sum(a for yes, (_, a) in zip(case, left) if yes)
             if holds != FALSE and abs(amount if turn == math.inf else math.remainder(amount, turn)) > TOLERANCE:
                 return False

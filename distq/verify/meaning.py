@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from distq.verify.booleans import FALSE, TRUE, Booleans
 from distq.verify.events import MASK, PARALLEL, SHIFT, Builder, Event, EventSet
@@ -77,10 +78,13 @@ class Normal:
         events: guards are functions (-1: always), bits are measurements of the circuit.
         free: packets (of the events it was made from) whose axes were perpendicular to what was known of their strand,
             so that they could as well have been turned round.
+        given: what is certain in this branch: outcomes that are known are those that it fixes. TRUE for events that are
+            not the circuit's.
     """
 
     events: EventSet
     free: frozenset[int]
+    given: int = TRUE
 
 
 def normal_form(events: EventSet, labels: Labels, promise: Promise, turned: Collection[int] = ()) -> Normal:
@@ -95,17 +99,18 @@ def normal_form(events: EventSet, labels: Labels, promise: Promise, turned: Coll
     """
     current = _translated(events, labels)
     outcomes: dict[int, int] = {}
-    first = _Round(current, labels, promise, outcomes, _directions(events, turned))
+    given: list[int] = []
+    first = _Round(current, labels, promise, outcomes, _directions(events, turned), given)
     current, _ = first.run()
     for _ in range(_ROUNDS):
-        current, changed = _Round(current, labels, promise, outcomes, None).run()
+        current, changed = _Round(current, labels, promise, outcomes, None, given).run()
         if not changed:
             break
     if promise.outcomes_only:
         current.events = _seen(current.events)
         # Once more, without the packets that are empty now.
-        current = _Round(current, labels, promise, outcomes, None).run()[0]
-    return Normal(current, frozenset(first.free))
+        current = _Round(current, labels, promise, outcomes, None, given).run()[0]
+    return Normal(current, frozenset(first.free), labels.booleans.all_of(given))
 
 
 def _directions(events: EventSet, turned: Collection[int]) -> list[list[int]]:
@@ -140,6 +145,7 @@ class _Round:
         outcomes: measurements that find what earlier ones decide, as functions of these; grows.
         signs: directions for packets whose axes are perpendicular to known ones, if coordinates still run through
             measurements and resets in `old`; None after the first round.
+        given: what is certain because the branch fixes outcomes that are known; grows.
     """
 
     def __init__(
@@ -149,13 +155,15 @@ class _Round:
         promise: Promise,
         outcomes: dict[int, int],
         signs: list[list[int]] | None,
+        given: list[int],
     ) -> None:
         self.old, self.labels, self.signs = old, labels, signs
         self.free: set[int] = set()
-        self.outcomes = outcomes
+        self.outcomes, self.given = outcomes, given
         self.booleans = labels.booleans
         if outcomes:
-            old.events = [e for e in map(self._decided, old.events) if e.guard != FALSE]
+            decided = partial(self._decided, self.booleans.all_of(given))
+            old.events = [e for e in map(decided, old.events) if e.guard != FALSE]
         count = len(old.frames)
         self.builder = Builder(count)
         self.builder.dropped = old.dropped
@@ -195,12 +203,16 @@ class _Round:
         changed = changed or any(len(a) != len(b) for a, b in zip(old.axes, builder.axes))
         return EventSet(builder.events, builder.axes, frames, old.strand_at, builder.dropped, old.measured), changed
 
-    def _decided(self, event: Event) -> Event:
-        """The event with a guard that asks for no outcome that earlier ones decide."""
+    def _decided(self, certain: int, event: Event) -> Event:
+        """The event with a guard that asks for no outcome that earlier ones, or what is certain, decide."""
         if event.guard < 0:
             return event
-        guard = self.booleans.substitute(event.guard, self.outcomes)
-        return event._replace(guard=-1 if guard == TRUE else guard)
+        b = self.booleans
+        guard = b.substitute(event.guard, self.outcomes)
+        if b.conj(certain, guard) == FALSE:
+            guard = FALSE
+        always = b.conj(certain, b.negate(guard)) == FALSE
+        return event._replace(guard=-1 if always else guard)
 
     # Strands
 
@@ -277,8 +289,11 @@ class _Round:
             if known is not None and atom not in self.outcomes:
                 self.outcomes[atom] = outcome
                 self.changed = True
-                if self.labels.is_source and self.labels.values.get(atom) == {TRUE: 0, FALSE: 1}.get(outcome, -1):
-                    raise ImpossibleError
+                fixed = self.labels.values.get(atom)
+                if self.labels.is_source and fixed is not None:
+                    self.given.append(self._signed(outcome, 1 if fixed else -1))
+                    if self.booleans.all_of(self.given) == FALSE:
+                        raise ImpossibleError
             self.value[packet] = self._signed(outcome, sign)
             self._restart(packet, outcome, sign)
 

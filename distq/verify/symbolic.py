@@ -201,7 +201,8 @@ class _Check:
         program = normal_form(sides.program, labels, self.promise).events
         kept = [sides.source.strand_at[q] for q in self.outputs]
         for form in aligned(source, program, kept):
-            yield _Sides(form, program), Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom)
+            comparison = Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom, form.given)
+            yield _Sides(form.events, program), comparison
 
     def _has_reset(self) -> bool:
         return any(row[0] == Row.RESET for row in self.source.tape.rows)

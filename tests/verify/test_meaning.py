@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
+from qiskit.quantum_info import random_unitary
 
 import distq
 from distq.errors import InputError
@@ -227,3 +228,26 @@ def test_substitution() -> None:
     assert b.substitute(f, {1: z}) == b.ite(x, FALSE, z)
     assert b.substitute(f, {0: TRUE}) == b.xor(y, z)
     assert b.substitute(f, {}) == f
+
+
+def _measured_again(angle: float = 0.4) -> QuantumCircuit:
+    """A qubit that is measured twice, with a gate between that happens in some branches only."""
+    circuit = QuantumCircuit(4, 1)
+    circuit.measure(1, 0)
+    circuit.measure(3, 0)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.unitary(random_unitary(4, seed=5), [0, 1])
+        circuit.iswap(3, 0)
+    circuit.cu(-1.9178, -0.14585, angle, 0.3, 1, 2)
+    circuit.measure(1, 0)
+    return circuit
+
+
+def test_outcomes_that_a_branch_fixes_and_earlier_ones_decide() -> None:
+    circuit = _measured_again()
+    program = distq.compile(circuit, distq.Network.all_to_all(1, data=4, comm=None), effort="fast", verify="none")
+    assert distq.verify(circuit, program, method="symbolic").ok
+    assert distq.verify(circuit, program, method="statevector").ok
+    other = _measured_again(0.9)
+    assert not distq.verify(other, program, method="statevector").ok
+    assert not distq.verify(other, program, method="symbolic").ok
