@@ -297,6 +297,15 @@ class Network:
         alive = tuple(x for x in self.links if x.hardware is None or x.hardware.rate != 0)
         return self if len(alive) == len(self.links) else replace(self, links=alive)
 
+    def without_coupling(self) -> Network:
+        """The network with every qubit of a module next to every other; itself where there are no coupling maps."""
+        from dataclasses import replace
+
+        if all(m.hardware is None or m.hardware.coupling is None for m in self.modules):
+            return self
+        none = {"coupling": None, "data_positions": None, "comm_positions": None}
+        return self.with_hardware([m.hardware and replace(m.hardware, **none) for m in self.modules])
+
     def to_dict(self) -> dict[str, Any]:
         """The network as in a network file: `from_dict` gives an equal network."""
         texts = {key: value for key in ("name", "description", "source") if (value := getattr(self, key))}
