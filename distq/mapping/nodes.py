@@ -1,8 +1,8 @@
 """A lowered program as nodes for the router: what needs which qubits next to each other, or where.
 
 In modules with a coupling map the router moves tokens. A token is what a physical qubit of the lowered program holds: a
-qubit of the circuit or a copy of one, from its appearance (as an input, or as half of a Bell pair) to the measurement that
-ends it. Local moves of the lowered program (SWAP with a free qubit) only rename, because places are the router's
+qubit of the circuit or a copy of one, from its appearance (as an input, or as half of a Bell pair) to the measurement
+that ends it. Local moves of the lowered program (SWAP with a free qubit) only rename, because places are the router's
 business. The lowered program's own qubits, wires here, say what waits for what: in every order that keeps each wire's
 order no module holds more than it has room for, so nothing can get stuck.
 """
@@ -127,16 +127,20 @@ class _Build:
         for wire, token in enumerate(self.token):
             if token >= 0:
                 settled[token] = self.role[wire] == DATA
-        columns = np.array(self.columns, np.int32).reshape(-1, 9)
+        columns = np.ascontiguousarray(np.array(self.columns, np.int32).reshape(-1, 9).T)
         edges = np.array(self.edges, np.int32).reshape(-1, 2)
         edges = np.unique(edges[edges[:, 0] >= 0], axis=0)
         return Nodes(
-            *(np.ascontiguousarray(columns[:, i]) for i in range(5)),
-            strict=columns[:, 5].astype(np.bool_),
-            ends=np.ascontiguousarray(columns[:, 6]),
-            row=np.ascontiguousarray(columns[:, 7]),
-            rows=np.ascontiguousarray(columns[:, 8]),
-            succ_offsets=np.searchsorted(edges[:, 0], np.arange(len(columns) + 1)).astype(np.int32),
+            kind=columns[0],
+            m1=columns[1],
+            m2=columns[2],
+            t1=columns[3],
+            t2=columns[4],
+            strict=columns[5].astype(np.bool_),
+            ends=columns[6],
+            row=columns[7],
+            rows=columns[8],
+            succ_offsets=np.searchsorted(edges[:, 0], np.arange(columns.shape[1] + 1)).astype(np.int32),
             succ=np.ascontiguousarray(edges[:, 1]),
             start=tuple(start),
             input_token=input_token,
@@ -186,9 +190,15 @@ class _Build:
         program = self.program
         follows = program.code[row + 1 : row + 3].tolist()
         source, near = cx if len(cx) == 2 else (-1, -1)
-        if follows != [Op.CX, Op.MEASURE] or near not in halves or program.qubits[program.qubit_offsets[row + 2]] != near:
+        if (
+            follows != [Op.CX, Op.MEASURE]
+            or near not in halves
+            or program.qubits[program.qubit_offsets[row + 2]] != near
+        ):
             raise ValueError(f"row {row}: the Bell pair of a collected parity cannot be routed")
         far = halves[0] if near == halves[1] else halves[1]
+        if self.token[near] >= 0 or self.token[far] >= 0:
+            raise ValueError(f"row {row}: a Bell pair arrives on a qubit that is in use")
         here, there = self.module[near], self.module[far]
         m1 = here if self.mapped[here] else -1
         m2 = there if self.mapped[there] else -1

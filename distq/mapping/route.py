@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.mapping.chart import Chart, chart
-from distq.mapping.nodes import FREE, PAIR, Nodes, build_nodes
+from distq.mapping.nodes import PAIR, Nodes, build_nodes
 from distq.ops import NUM_PARAMS, Op
 from distq.partition.plan import Plan
 from distq.program.types import COMM, DATA, DistributedProgram
@@ -21,7 +21,9 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 #: Starts, forward and backward passes from each, for each effort.
-TRIALS = {"fast": (4, 3), "default": (10, 4), "best": (40, 5)}
+TRIALS = {"fast": (6, 3), "default": (16, 4), "best": (60, 5)}
+#: Weights of the layers of nodes behind the blocked ones; starts take turns.
+LAYERS = (np.array([1.0, 0.7, 0.5, 0.35, 0.25, 0.2]), np.array([0.5]), np.array([0.5, 0.5, 0.5, 0.5]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ def map_program(program: DistributedProgram, plan: Plan, *, effort: str = "defau
     what the places hold. Modules without one stay as they are.
 
     Args:
-        program: as `protocols.lower` returns it, in the order in which it was written, with gates on at most two qubits.
+        program: as `protocols.lower` returns it, in the order in which it was written, with gates on at most two
+            qubits.
         plan: that it was lowered from.
         effort: how many starts are tried: "fast", "default" or "best".
         seed: of the starts and of ties.
@@ -77,10 +80,10 @@ def _search(nodes: Nodes, places: Chart, starts: int, passes: int, seed: int) ->
         token_module[token] = module
     best: tuple[NDArray[Any], Int32, Int64] | None = None
 
-    def run(layout: Int32) -> Int32:
+    def run(layout: Int32, layers: NDArray[np.float64]) -> Int32:
         nonlocal best
         place = layout.copy()
-        actions, swaps = route(forward, place, rng)
+        actions, swaps = route(forward, place, layers, rng)
         better = swaps < least
         least[better] = swaps[better]
         taken = (token_module >= 0) & better[token_module]
@@ -89,14 +92,15 @@ def _search(nodes: Nodes, places: Chart, starts: int, passes: int, seed: int) ->
             best = actions, layout, swaps
         return place
 
-    for layout in first_layouts(nodes, places, starts, seed):
+    for trial, layout in enumerate(first_layouts(nodes, places, starts, seed)):
+        layers = LAYERS[trial % len(LAYERS)]
         for _ in range(passes):
-            place = run(layout)
-            route(backward, place, rng)
+            place = run(layout, layers)
+            route(backward, place, layers, rng)
             layout = place
-        run(layout)
-    for _ in range(passes):
-        run(best_layout.copy())
+        run(layout, layers)
+    for turn in range(2 * passes):
+        run(best_layout.copy(), LAYERS[turn % len(LAYERS)])
     assert best is not None
     return best
 
@@ -107,42 +111,28 @@ def _world(nodes: Nodes, places: Chart, *, backward: bool = False) -> World:
     number = len(nodes)
     before = np.repeat(np.arange(number, dtype=np.int32), np.diff(nodes.succ_offsets))
     after, settled = nodes.succ, nodes.settled
-    order = np.arange(number, dtype=np.int32)
     if backward:
-        before, after, order = after, before, order[::-1]
+        before, after = after, before
         settled = np.zeros(nodes.num_tokens, np.bool_)
         settled[[token for token, _, _ in nodes.start]] = True
     sort = np.argsort(before, kind="stable")
-    own: list[Int32] = []
-    for m in range(len(places.data)):
-        here = ((nodes.m1[order] == m) | (nodes.m2[order] == m)) & (nodes.kind[order] != FREE)
-        own.append(order[here])
     to_data = np.zeros(places.num_places, np.int16)
     for p in np.flatnonzero(places.is_comm).tolist():
         m = places.module[p]
         to_data[p] = places.distance[p, : places.data[m]].min()
     offsets, neighbours = places.neighbours
+    waits = np.bincount(after, minlength=number)
+    columns = (nodes.kind, nodes.m1, nodes.m2, nodes.t1, nodes.t2, nodes.strict, nodes.ends, waits)
     return World(
         base=places.base,
-        module=places.module,
-        is_comm=places.is_comm,
+        spot=np.stack([places.module, places.is_comm, to_data], axis=1).astype(np.int32),
         neighbour_offsets=offsets,
         neighbours=neighbours,
         distance=places.distance,
-        to_data=to_data,
-        kind=nodes.kind,
-        m1=nodes.m1,
-        m2=nodes.m2,
-        t1=nodes.t1,
-        t2=nodes.t2,
-        strict=nodes.strict,
-        ends=nodes.ends,
+        node=np.stack(columns, axis=1).astype(np.int32),
         succ_offsets=np.searchsorted(before[sort], np.arange(number + 1)).astype(np.int32),
         succ=np.ascontiguousarray(after[sort]),
-        waits=np.bincount(after, minlength=number).astype(np.int32),
         settled=settled,
-        own_offsets=np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int32),
-        own=np.concatenate(own).astype(np.int32),
         backward=backward,
     )
 
@@ -250,7 +240,7 @@ class _Transcript:
         lengths = np.where(added, 0, np.array(NUM_PARAMS)[program.code[old]])
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         at = np.arange(offsets[-1]) + np.repeat(program.param_offsets[old] - offsets[:-1], lengths)
-        columns = {
+        columns: dict[str, Any] = {
             key: np.where(added, -1, getattr(program, key)[old]).astype(np.int32)
             for key in ("guard", "bit", "bit2", "link", "tag", "exchange")
         }
