@@ -103,9 +103,15 @@ class ModuleHardware:
         if comm is None:
             raise NetworkError("a module with a coupling map cannot have unlimited communication qubits: give a number")
         places, ports = self.data_positions, self.comm_positions
+        for key, found, number, what in (
+            ("data_positions", places, data, "data"),
+            ("comm_positions", ports, comm, "communication"),
+        ):
+            if found is not None and len(found) != number:
+                raise NetworkError(f"{key} has {len(found)} entries for {number} {what} qubits: give one for each")
         free = sorted({p for edge in self.coupling for p in edge} - {*(places or ()), *(ports or ())})
         missing = (data if places is None else 0) + (comm if ports is None else 0)
-        if len(free) < missing and data + comm > 1:
+        if len(free) < missing:
             raise NetworkError(
                 f"the coupling map has {len(free)} free positions for {missing} qubits that are not placed (data = "
                 f"{data}, comm = {comm}): add positions to coupling, or lower data or comm"
@@ -114,12 +120,6 @@ class ModuleHardware:
             places, free = tuple(free[:data]), free[data:]
         if ports is None:
             ports = tuple(free[:comm])
-        for key, found, number, what in (
-            ("data_positions", places, data, "data"),
-            ("comm_positions", ports, comm, "communication"),
-        ):
-            if len(found) != number:
-                raise NetworkError(f"{key} has {len(found)} entries for {number} {what} qubits: give one for each")
         _check_places(self.coupling, places, ports)
         return places, ports
 

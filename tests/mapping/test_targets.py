@@ -15,6 +15,7 @@ from qiskit.transpiler import CouplingMap, Target
 import distq
 from distq import Module, ModuleHardware, Network
 from distq.errors import NetworkError
+from distq.network.files import load_network, save_network
 
 LINE = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 
@@ -73,8 +74,8 @@ def test_a_backend_becomes_a_module(tmp_path: Path) -> None:
     assert hardware.data_t2 <= 2 * hardware.data_t1
     network = Network((module, Module.from_backend(source, comm=[9, 13], name="B")), (distq.Link("A", "B"),))
     for name in ("n.toml", "n.json"):
-        distq.save_network(network, tmp_path / name)
-        assert distq.load_network(tmp_path / name) == network
+        save_network(network, tmp_path / name)
+        assert load_network(tmp_path / name) == network
 
 
 def test_a_program_for_heavy_hex_backends() -> None:
