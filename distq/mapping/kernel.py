@@ -249,11 +249,12 @@ def _goal(w: World, board: Board, n: int, phase: int) -> tuple[int, int, int]:
 def _force(w: World, board: Board, log: Array, count: Array, swaps: Array, used: Array, n: int) -> Array:
     """Bring about what a node needs, in all its modules; -1: data qubits leave communication places at the end."""
     places = len(w.spot)
-    for phase in range(5 if n >= 0 else places):
+    # Data may pass other communication places on their way out: several rounds.
+    for phase in range(5 if n >= 0 else 8 * places):
         if n >= 0:
             p, q, stop = _goal(w, board, n, phase)
         else:
-            p, q, stop = -1, phase, 0
+            p, q, stop = -1, phase % places, 0
             if w.spot[q, _COMM] and board.token[q] >= 0 and w.settled[board.token[q]]:
                 # Free room comes along the path; what lies on it moves by one place.
                 p = _nearest(w, board, q, True, True)

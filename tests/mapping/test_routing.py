@@ -104,6 +104,12 @@ def test_routed_programs_do_what_their_circuits_do(seed: int) -> None:
     assert report.verified["statevector"]
 
 
+def test_data_leave_communication_qubits_past_each_other() -> None:
+    """Once the way out of one communication qubit filled another."""
+    report = check_case(mapped_case(1135, gates=24), shots=0, options={"effort": "fast"})
+    assert report.problems == []
+
+
 @settings(max_examples=12, derandomize=True, deadline=None)
 @given(st.integers(0, 10**6))
 def test_routed_programs_keep_to_the_maps(seed: int) -> None:
