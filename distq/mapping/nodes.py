@@ -25,6 +25,8 @@ Int32 = NDArray[np.int32]
 #: a Bell pair with the CX onto its first half and the measurement of that half: t1 beside a free communication place in
 #: module m1, and a free communication place in module m2, where t2 appears.
 FREE, DATA_PLACE, TOUCH, PAIR = 0, 1, 2, 3
+#: Gates that commute with each other on every wire.
+_DIAGONAL = frozenset((Op.Z, Op.S, Op.SDG, Op.T, Op.TDG, Op.P, Op.RZ, Op.MCP, Op.PARITY))
 #: One-qubit gates that may act on a communication qubit: diagonal ones, and Paulis, which flip a share.
 _ANYWHERE = frozenset((Op.X, Op.Y, Op.Z, Op.S, Op.SDG, Op.T, Op.TDG, Op.P, Op.RZ))
 
@@ -97,8 +99,9 @@ class _Build:
         self.role = program.qubit_role.tolist()
         self.columns: list[tuple[int, ...]] = []
         self.row_tokens: list[tuple[int, ...]] = []
-        #: Last node on each wire, and of each bit.
+        #: Last node on each wire that is not diagonal there, the diagonal ones since, and the last node of each bit.
         self.last_wire = [-1] * program.num_physical
+        self.diagonal: list[list[int]] = [[] for _ in range(program.num_physical)]
         self.bit_node = [-1] * program.num_bits
         self.edges: list[tuple[int, int]] = []
         #: Token on each wire, and the wire's role for each token at the end.
@@ -170,10 +173,17 @@ class _Build:
         rows: int = 1,
     ) -> None:
         number = len(self.columns)
+        program = self.program
+        tag = int(program.tag[row])
+        # The verifier wants nothing between the parts of an exchange.
+        free = tag < 0 or self.step[tag] != Step.EXCHANGE
         for wire in wires:
             self.edges.append((self.last_wire[wire], number))
-            self.last_wire[wire] = number
-        program = self.program
+            if free and self._is_diagonal(int(program.code[row]), wire == wires[-1]):
+                self.diagonal[wire].append(number)
+                continue
+            self.edges += [(before, number) for before in self.diagonal[wire]]
+            self.last_wire[wire], self.diagonal[wire] = number, []
         for at in range(row, row + rows):
             if program.guard[at] >= 0:
                 self.edges += [(self.bit_node[bit], number) for bit, _ in program.guards[program.guard[at]]]
@@ -235,6 +245,11 @@ class _Build:
             self.node(row, wires, tokens, FREE, module, -1, tokens[0], ends=ends)
         if ends >= 0:
             self.token[first] = -1
+
+    @staticmethod
+    def _is_diagonal(code: int, last: bool) -> bool:
+        """Whether a row (EPR: with the CX that follows, whose control is the last wire) is diagonal on a wire."""
+        return code in _DIAGONAL or (code == Op.EPR and last)
 
     @staticmethod
     def _anywhere(code: int, guard: int) -> bool:
