@@ -266,6 +266,19 @@ def _force(w: World, board: Board, log: Array, count: Array, swaps: Array, used:
 
 
 @inner
+def _undo(w: World, board: Board, log: Array, count: Array, swaps: Array, m: int, number: int) -> None:
+    """Take back the last SWAPs of a module, between which it did nothing else."""
+    i = count[0] - 1
+    while number > 0:
+        if log[i, 0] == -1 and w.spot[log[i, 1], _MODULE] == m:
+            _swap(board, log[i, 1], log[i, 2])
+            log[i, 0] = -2
+            swaps[m] -= 1
+            number -= 1
+        i -= 1
+
+
+@inner
 def _mark(w: World, board: Board, n: int, m: int, active: Array) -> None:
     """Places whose SWAPs may bring a node nearer to what it needs in a module."""
     kind = w.node[n, _KIND]
@@ -365,7 +378,8 @@ def route(w: World, place: Array, layers: Array, rng: Array) -> tuple[Array, Arr
         rng: state of the random generator, which breaks ties.
 
     Returns:
-        (actions, SWAPs in each module); an action is (node, place of the pair in m1, in m2) or (-1, p, q): a SWAP.
+        (actions, SWAPs in each module); an action is (node, place of the pair in m1, in m2) or (-1, p, q): a SWAP;
+        -2 stands for one that was taken back.
     """
     num_places, modules = len(w.spot), len(w.base) - 1
     board = Board(place, np.full(max(num_places, 1), -1, np.int32))
@@ -422,7 +436,8 @@ def route(w: World, place: Array, layers: Array, rng: Array) -> tuple[Array, Arr
         m = w.node[first, _M1]
         if m < 0 or _ready(w, board, first, m, used):
             m = w.node[first, _M2]
-        if stuck[m] > 10 + 2 * (w.base[m + 1] - w.base[m]):
+        if stuck[m] > 5 + (w.base[m + 1] - w.base[m]) // 2:
+            _undo(w, board, log, count, swaps, m, stuck[m])
             log = _force(w, board, log, count, swaps, used, first)
             stuck[m] = 0
             continue

@@ -172,7 +172,8 @@ class _Transcript:
         ends = nodes.ends.tolist()
         for n, p, q in actions.tolist():
             if n < 0:
-                self._swap(p, q)
+                if n == -1:
+                    self._swap(p, q)
                 continue
             row = first[n]
             if kinds[n] == PAIR:
