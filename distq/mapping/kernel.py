@@ -26,8 +26,8 @@ _DECAY, _FORGET = 0.001, 5
 
 #: Columns of `World.spot`: module, whether it is a communication place, edges to the nearest data place.
 _MODULE, _COMM, _TO_DATA = 0, 1, 2
-#: Columns of `World.node`, as in `Nodes`, and the number of predecessors.
-_KIND, _M1, _M2, _T1, _T2, _STRICT, _ENDS, _WAITS = 0, 1, 2, 3, 4, 5, 6, 7
+#: Columns of `World.node`, as in `Nodes`; the number of predecessors; what a copy that appears meets first, or -1.
+_KIND, _M1, _M2, _T1, _T2, _STRICT, _ENDS, _WAITS, _MEETS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 
 class World(NamedTuple):
@@ -39,7 +39,7 @@ class World(NamedTuple):
     neighbour_offsets: Array
     neighbours: Array
     distance: Array
-    #: (N, 8)
+    #: (N, 9)
     node: Array
     succ_offsets: Array
     succ: Array
@@ -338,6 +338,19 @@ def _next_layer(w: World, waits: Array, layer: Array, number: int, met: Array, t
 
 
 @inner
+def _entrance(w: World, board: Board, n: int, used: Array) -> int:
+    """The free communication place for the copy that a pair brings: near to what it meets, or left longest ago."""
+    m, partner = w.node[n, _M2], w.node[n, _MEETS]
+    found = _free_comm(w, board, m, -1, used)
+    if partner < 0 or board.place[partner] < 0:
+        return found
+    for q in range(_first_comm(w, m), w.base[m + 1]):
+        if board.token[q] < 0 and _apart(w, board.place[partner], q) < _apart(w, board.place[partner], found):
+            found = q
+    return found
+
+
+@inner
 def _execute(w: World, board: Board, log: Array, count: Array, used: Array, n: int) -> Array:
     """Note a node whose needs are met, and what it does to tokens."""
     kind = w.node[n, _KIND]
@@ -347,7 +360,7 @@ def _execute(w: World, board: Board, log: Array, count: Array, used: Array, n: i
             p = _free_comm(w, board, w.node[n, _M1], board.place[w.node[n, _T1]], used)
             used[p] = count[0]
         if w.node[n, _M2] >= 0:
-            q = board.place[w.node[n, _T2]] if w.backward else _free_comm(w, board, w.node[n, _M2], -1, used)
+            q = board.place[w.node[n, _T2]] if w.backward else _entrance(w, board, n, used)
             used[q] = count[0]
             if w.backward:
                 _lift(board, w.node[n, _T2])

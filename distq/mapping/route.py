@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.mapping.chart import Chart, chart
-from distq.mapping.nodes import PAIR, Nodes, build_nodes
+from distq.mapping.nodes import PAIR, TOUCH, Nodes, build_nodes
 from distq.ops import NUM_PARAMS, Op
 from distq.partition.plan import Plan
 from distq.program.types import COMM, DATA, DistributedProgram
@@ -122,7 +122,7 @@ def _world(nodes: Nodes, places: Chart, *, backward: bool = False) -> World:
         to_data[p] = places.distance[p, : places.data[m]].min()
     offsets, neighbours = places.neighbours
     waits = np.bincount(after, minlength=number)
-    columns = (nodes.kind, nodes.m1, nodes.m2, nodes.t1, nodes.t2, nodes.strict, nodes.ends, waits)
+    columns = (nodes.kind, nodes.m1, nodes.m2, nodes.t1, nodes.t2, nodes.strict, nodes.ends, waits, _meetings(nodes))
     return World(
         base=places.base,
         spot=np.stack([places.module, places.is_comm, to_data], axis=1).astype(np.int32),
@@ -135,6 +135,19 @@ def _world(nodes: Nodes, places: Chart, *, backward: bool = False) -> World:
         settled=settled,
         backward=backward,
     )
+
+
+def _meetings(nodes: Nodes) -> Int32:
+    """(N,) for each pair the token that the copy which it brings meets first, else -1."""
+    result = np.full(len(nodes), -1, np.int32)
+    first: dict[int, int] = {}
+    for n in np.flatnonzero((nodes.kind == TOUCH) | (nodes.kind == PAIR))[::-1].tolist():
+        a, b = int(nodes.t1[n]), int(nodes.t2[n])
+        if nodes.kind[n] == PAIR:
+            result[n] = first.get(b, -1)
+        else:
+            first[a], first[b] = b, a
+    return result
 
 
 class _Transcript:
