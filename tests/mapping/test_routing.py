@@ -104,9 +104,9 @@ def test_routed_programs_do_what_their_circuits_do(seed: int) -> None:
     assert report.verified["statevector"]
 
 
-@pytest.mark.parametrize("seed", [1135, 1299])
+@pytest.mark.parametrize("seed", [1135, 1299, 1518])
 def test_cases_that_once_failed(seed: int) -> None:
-    """The way out of one communication qubit filled another; a gate in a branch of a branch could not be expanded."""
+    """A way out of a communication qubit; a gate in a branch of a branch; a gate expanded after others passed it."""
     report = check_case(mapped_case(seed, gates=24), shots=0, options={"effort": "fast"})
     assert report.problems == []
 
