@@ -3,10 +3,10 @@
     python benchmarks/mapping.py [--kind heavy-hex] [--circuits DIR] [--max-qubits 40] [--out table.md]
 
 Each circuit is compiled for four linked processors, heavy-hex maps of 19 qubits (Qiskit's GenericBackendV2) or 4 x 4
-grids, each with two communication qubits at fixed places, and verified from its files: symbolically with every edge, and
-by statevector or stabilizers where these apply. Beside it: SWAPs that `qiskit.transpile` needs for the same circuit on
-one heavy-hex map of 57 qubits or one 8 x 8 grid. Circuits that would fit one processor are kept apart: qubits start in the
-modules that a partition into four equal parts gives them.
+grids, each with two communication qubits at fixed places, and verified from its files: symbolically with every edge,
+and by statevector or stabilizers where these apply. Beside it: SWAPs that `qiskit.transpile` needs for the same circuit
+on one heavy-hex map of 57 qubits or one 8 x 8 grid. Circuits that would fit one processor are kept apart: qubits start
+in the modules that a partition into four equal parts gives them.
 """
 
 from __future__ import annotations
