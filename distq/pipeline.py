@@ -46,6 +46,7 @@ def compile(
     outcomes_only: bool = False,
     without: Collection[str] = (),
     error_budget: float = 1e-9,
+    mapping: bool = True,
     verify: str = "symbolic",
     time_limit: float | None = None,
     purify: str = "stated",
@@ -68,6 +69,8 @@ def compile(
         without: techniques that are switched off, by name (`distq.rewrite.passes.NAMES`).
         error_budget: rotations may be left out as long as the operator norm of the difference between program and
             circuit is at most this, up to a global phase; 0: none. What was spent is `error_bound` in the summary.
+        mapping: route on the coupling maps of the modules that have one; False: the program is for the same network
+            without coupling maps.
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
             during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
@@ -111,6 +114,8 @@ def compile(
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = alive(network, forms[0].num_qubits)
+    if not mapping:
+        network = network.without_coupling()
     options: dict[str, Any] = {
         "effort": effort,
         "seed": seed,
@@ -135,17 +140,18 @@ def compile(
             )
 
         def search(circuit: LogicalCircuit, raw: LogicalCircuit) -> Plan:
-            return make_plan(circuit, network, raw=raw, last=last, **options)
+            return make_plan(circuit, network.without_coupling(), raw=raw, last=last, **options)
 
         return _cheapest_form(search(merged, rewritten), rewritten, techniques, search, last, halt)
 
     plan, techniques = _cheapest(plan_for, forms, lambda made: made[0])
-    program = _lower(plan, clock)
+    program, mapped = _lower(plan, network, clock, effort, seed)
     with clock("schedule"):
         schedule = asap(program)
     stats = {
         "circuit": {"gates": source.size(), "two_qubit_gates": forms[0].num_two_qubit_gates},
         **count_plan(plan),
+        **mapped,
         "effort": effort,
         "partitioner": plan.placement.partitioner,
         "start": start,
@@ -182,11 +188,16 @@ def normalise(
         The circuit in its normal form with one-qubit gates not merged, the one to partition, and what makes the second
         of the first after merging (the rewrites by what the circuit means).
     """
+    from distq.mapping.chart import is_mapped
+    from distq.rewrite.expand import expand_gates
     from distq.rewrite.meaning import rewrite_meaning
     from distq.rewrite.merge import merge_one_qubit
     from distq.rewrite.passes import enabled, rewrite
 
     rewritten = rewrite(logical, enabled(without), error_budget)
+    if is_mapped(network):
+        # Coupling maps join two places at a time.
+        rewritten = expand_gates(rewritten, range(len(rewritten)))
     last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
     return rewritten, last(merge_one_qubit(rewritten)), last
 
@@ -382,13 +393,29 @@ def _count_remote_gates(plan: Plan) -> int:
     return count
 
 
-def _lower(plan: Plan, clock: _Clock) -> DistributedProgram:
+def _lower(
+    plan: Plan, network: Network, clock: _Clock, effort: str, seed: int
+) -> tuple[DistributedProgram, dict[str, Any]]:
+    """The program, and figures of its routing on the coupling maps of the network's modules."""
+    from dataclasses import replace
+
+    from distq.mapping.chart import is_mapped
     from distq.program.order import canonical
     from distq.program.witnesses import with_witnesses
     from distq.protocols.lower import lower
 
     with clock("lower"):
-        return with_witnesses(canonical(lower(plan)), plan.circuit)
+        program = lower(plan)
+    figures: dict[str, Any] = {}
+    if is_mapped(network):
+        from distq.mapping.route import map_program
+
+        with clock("map"):
+            mapped = map_program(replace(program, network=network), plan, effort=effort, seed=seed)
+            program = mapped.program
+            figures["mapping"] = {"swaps": mapped.swaps.tolist()}
+    with clock("lower"):
+        return with_witnesses(canonical(program), plan.circuit), figures
 
 
 def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str, **promises: Any) -> VerifyResult:

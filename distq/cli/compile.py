@@ -73,6 +73,7 @@ from distq.rewrite.passes import NAMES
     metavar="E",
     help="Leave out small rotations while the operator-norm error stays within E.",
 )
+@click.option("--no-mapping", is_flag=True, help="Compile as if the modules had no coupling maps.")
 @click.option(
     "--verify",
     "check",
@@ -120,6 +121,7 @@ def command(
     outcomes_only: bool,
     without: tuple[str, ...],
     error_budget: float,
+    no_mapping: bool,
     check: str,
     time_limit: float | None,
     purify: str,
@@ -164,6 +166,7 @@ def command(
             outcomes_only=outcomes_only,
             without=without,
             error_budget=error_budget,
+            mapping=not no_mapping,
             verify=check,
             time_limit=time_limit,
             purify=purify,

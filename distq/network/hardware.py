@@ -45,7 +45,7 @@ class ModuleHardware:
             [s]; default infinite.
         coupling: undirected edges between positions of the processor; default: every qubit with every other.
         data_positions, comm_positions: where each data and each communication qubit sits; by default data qubits
-            on positions 0, 1, ... and communication qubits behind them.
+            on the first positions that are free and communication qubits on those behind them.
 
     Raises:
         NetworkError: a value is out of its range, T2 is more than twice T1, or positions are given without a
@@ -103,14 +103,24 @@ class ModuleHardware:
             raise NetworkError("there is no coupling map, so qubits have no positions")
         if comm is None:
             raise NetworkError("a module with a coupling map cannot have unlimited communication qubits: give a number")
-        places = self.data_positions if self.data_positions is not None else tuple(range(data))
-        ports = self.comm_positions if self.comm_positions is not None else tuple(range(data, data + comm))
+        places, ports = self.data_positions, self.comm_positions
         for key, found, number, what in (
             ("data_positions", places, data, "data"),
             ("comm_positions", ports, comm, "communication"),
         ):
-            if len(found) != number:
+            if found is not None and len(found) != number:
                 raise NetworkError(f"{key} has {len(found)} entries for {number} {what} qubits: give one for each")
+        free = sorted({p for edge in self.coupling for p in edge} - {*(places or ()), *(ports or ())})
+        missing = (data if places is None else 0) + (comm if ports is None else 0)
+        if len(free) < missing:
+            raise NetworkError(
+                f"the coupling map has {len(free)} free positions for {missing} qubits that are not placed (data = "
+                f"{data}, comm = {comm}): add positions to coupling, or lower data or comm"
+            )
+        if places is None:
+            places, free = tuple(free[:data]), free[data:]
+        if ports is None:
+            ports = tuple(free[:comm])
         _check_places(self.coupling, places, ports)
         return places, ports
 
@@ -383,12 +393,13 @@ def _check_places(coupling: Coupling, data: tuple[int, ...], comm: tuple[int, ..
             if p in used:
                 raise NetworkError(f"{used[p]} and {who} both sit on position {p}: move one")
             used[p] = who
-    reached, todo = set(), [data[0]]
+    reached: set[int] = set()
+    todo = [data[0]]
     while todo:
         p = todo.pop()
         if p not in reached:
             reached.add(p)
-            todo += near.get(p, [])
+            todo += [other for other in near.get(p, []) if other in used]  # positions without a qubit carry nothing
     for p, who in used.items():
         if p not in reached:
             raise NetworkError(f"the coupling map does not join {who} (position {p}) to data qubit 0: add edges")

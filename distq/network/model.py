@@ -18,6 +18,8 @@ from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
 if TYPE_CHECKING:
     import networkx
     import rustworkx
+    from qiskit.providers import BackendV2
+    from qiskit.transpiler import Target
 
 #: What `Network.comm_array` holds for a module with unlimited communication qubits.
 UNLIMITED = 2**30
@@ -71,6 +73,33 @@ class Module:
                 self.hardware.places(self.data, self.comm)
             except NetworkError as error:
                 raise NetworkError(f"module {self.name!r}: {error}") from None
+
+    @classmethod
+    def from_target(cls, target: Target, comm: Sequence[int] = (), name: str = "m0") -> Module:
+        """A module that is a Qiskit target, with its coupling map, durations, errors and lifetimes.
+
+        Durations, errors, T1 and T2 are medians (see `distq.network.targets`).
+
+        Args:
+            target: a `qiskit.transpiler.Target`.
+            comm: positions of the communication qubits; all other positions hold data.
+            name: of the module.
+
+        Raises:
+            NetworkError: a communication qubit is not on the target, or the coupling map does not join all qubits.
+        """
+        from distq.network.targets import target_hardware
+
+        try:
+            hardware, data = target_hardware(target, comm)
+        except NetworkError as error:
+            raise NetworkError(f"module {name!r}: {error}") from None
+        return cls(name, data, len(comm), hardware)
+
+    @classmethod
+    def from_backend(cls, backend: BackendV2, comm: Sequence[int] = (), name: str = "") -> Module:
+        """A module that is a Qiskit backend (`BackendV2`), by its target; by default it has the backend's name."""
+        return cls.from_target(backend.target, comm, name or backend.name or "m0")
 
     def to_dict(self) -> dict[str, Any]:
         """The module as in a network file."""
@@ -314,6 +343,15 @@ class Network:
 
         alive = tuple(x for x in self.links if x.hardware is None or x.hardware.rate != 0)
         return self if len(alive) == len(self.links) else replace(self, links=alive)
+
+    def without_coupling(self) -> Network:
+        """The network with every qubit of a module next to every other; itself where there are no coupling maps."""
+        from dataclasses import replace
+
+        if all(m.hardware is None or m.hardware.coupling is None for m in self.modules):
+            return self
+        none = {"coupling": None, "data_positions": None, "comm_positions": None}
+        return self.with_hardware([m.hardware and replace(m.hardware, **none) for m in self.modules])
 
     def to_dict(self) -> dict[str, Any]:
         """The network as in a network file: `from_dict` gives an equal network."""

@@ -141,6 +141,11 @@ class CompiledProgram:
         """Classical messages, of one bit each."""
         return int(np.count_nonzero(self.program.code == Op.SEND))
 
+    @property
+    def local_swaps(self) -> int:
+        """SWAPs inside modules: by routing on coupling maps, and else from or to communication qubits."""
+        return int(np.count_nonzero(self.program.code == Op.SWAP))
+
     @cached_property
     def classical_bits(self) -> int:
         """Measured bits that leave their module, each counted once however many modules it is sent to."""
@@ -192,6 +197,7 @@ class CompiledProgram:
             "peak_comm_qubits": self.peak_comm_qubits,
             "remote_gates": stats.get("remote_gates"),
             "teleports": stats.get("teleports"),
+            "local_swaps": self.local_swaps,
             "classical_bits": self.classical_bits,
             "messages": self.messages,
             "depth": self.depth,

@@ -33,6 +33,8 @@ def summary(compiled: CompiledProgram) -> str:
     for key, text in (("remote_gates", "remote gates"), ("teleports", "state teleports"), ("exchanges", "exchanges")):
         if stats.get(key) is not None:
             lines.append((text, str(stats[key])))
+    if stats.get("mapping") is not None:
+        lines.append(("local SWAPs", f"{compiled.local_swaps} (routing on coupling maps)"))
     lines += [
         ("messages", f"{compiled.messages} ({_count(compiled.classical_bits, 'measured bit')})"),
         ("depth", f"{compiled.depth} ({_count(compiled.remote_depth, 'Bell pair')} in a row)"),

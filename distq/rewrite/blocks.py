@@ -158,7 +158,19 @@ class Rewriting:
         count = len(set(self.circuit.guard[wide].tolist()))
         if len(rows) % count:
             raise ValueError(f"the visits of {_called(origin)} differ")
-        return [part.tolist() for part in np.split(rows, count)]
+        # One-qubit gates of two visits may stand in any order if they are on different wires: go by wires.
+        offsets = self.circuit.qubit_offsets
+        on_wire: dict[int, list[int]] = {}
+        for row in rows.tolist():
+            for wire in self.circuit.qubits[offsets[row] : offsets[row + 1]].tolist():
+                on_wire.setdefault(wire, []).append(row)
+        visit: dict[int, int] = {}
+        for found in on_wire.values():
+            if len(found) % count:
+                raise ValueError(f"the visits of {_called(origin)} differ")
+            for rank, row in enumerate(found):
+                visit[row] = rank // (len(found) // count)
+        return [[row for row in rows.tolist() if visit[row] == k] for k in range(count)]
 
 
 def _called(origin: int) -> str:

@@ -122,10 +122,11 @@ def verify(
 def _run(
     source: QuantumCircuit, files: ProgramFiles, method: str, seed: int, promise: Promise, error_budget: float
 ) -> list[Outcome]:
+    from distq.verify.coupling import coupling_problem
     from distq.verify.outcome import Outcome
     from distq.verify.promise import missing
 
-    problem = missing(files.manifest, promise)
+    problem = missing(files.manifest, promise) or coupling_problem(files)
     if problem:
         return [Outcome.wrong("symbolic" if method == "auto" else method, problem)]
     if method in ("auto", "symbolic"):

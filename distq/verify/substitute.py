@@ -98,7 +98,15 @@ def substitute(
     gc.disable()
     try:
         work = _Work(tape, paths, witnesses, support, error_budget)
-        work.run()
+        try:
+            work.run()
+        except WitnessError as problem:
+            # A later witness may have changed a gate past which an earlier one had to be brought: one after the other.
+            work = _Work(tape, paths, witnesses, support, error_budget, in_order=True)
+            try:
+                work.run()
+            except WitnessError:
+                raise problem from None
     finally:
         if collects:
             gc.enable()
@@ -106,7 +114,7 @@ def substitute(
 
 
 class _Work:
-    """All rounds."""
+    """All rounds; with `in_order` no witness is used before one that stands earlier and is not ready yet."""
 
     def __init__(
         self,
@@ -115,7 +123,9 @@ class _Work:
         witnesses: Sequence[Witness],
         support: Callable[[int], Iterable[int]],
         error_budget: float,
+        in_order: bool = False,
     ) -> None:
+        self.in_order = in_order
         self.num_wires = tape.num_wires
         self.witnesses, self.support = witnesses, support
         self.rows: list[TapeRow] = tape.rows
@@ -185,6 +195,8 @@ class _Work:
         for number in pending:
             witness = self.witnesses[number]
             fine = number not in held and all(applied[n] for n in witness.earlier)
+            if self.in_order and ready and not all(applied[n] for n in witness.earlier):
+                break
             if witness.swaps and (waiting or not fine):
                 break  # it renames wires for all later ones, but not for the earlier ones
             if fine:

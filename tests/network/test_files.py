@@ -263,10 +263,14 @@ BAD_BEYOND_SCHEMA = [
     (with_module(coupling=[[1, 1]]), "coupling joins position 1 to itself"),
     (
         with_module(coupling=[[0, 1], [1, 2], [2, 3], [3, 4]]),
-        r"modules\[0\]: module 'A': communication qubit 1 sits on position 5, which is not on the coupling map",
+        r"modules\[0\]: module 'A': the coupling map has 5 free positions for 6 qubits that are not placed",
     ),
     (
-        with_module(coupling=[[i, i + 1] for i in range(5)], comm_positions=[4, 0]),
+        with_module(coupling=[[i, i + 1] for i in range(6)], comm_positions=[4, 7]),
+        r"modules\[0\]: module 'A': communication qubit 1 sits on position 7, which is not on the coupling map",
+    ),
+    (
+        with_module(coupling=[[i, i + 1] for i in range(5)], data_positions=[0, 1, 2, 3], comm_positions=[4, 0]),
         "data qubit 0 and communication qubit 1 both sit on position 0",
     ),
     (

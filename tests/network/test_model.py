@@ -33,7 +33,7 @@ def module_hardware(draw, data, comm):
         places = draw(st.permutations(range(data + comm + 2)))
         found["coupling"] = list(pairwise(places))
         found["data_positions"] = places[:data]
-        found["comm_positions"] = places[-comm:] if comm else []
+        found["comm_positions"] = places[data : data + comm]
     return ModuleHardware(**found)
 
 
