@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from distq.network.model import Network
     from distq.partition.halt import Halt
     from distq.partition.plan import Plan
+    from distq.partition.reuse import Reused
     from distq.program.compiled import CompiledProgram
     from distq.program.types import DistributedProgram
     from distq.verify import VerifyResult
 
 #: A home for some qubits of the source: by qubit, the name or the index of a module.
 Homes = Mapping[int, str | int]
+#: Makes a circuit on fewer wires, if it can.
+Reuse = Callable[["LogicalCircuit"], "Reused | None"]
 
 EFFORTS = ("fast", "default", "best")
 STARTS = ("any", "zero")
@@ -80,6 +83,7 @@ def compile(
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
+    from distq.partition.reuse import reuse_qubits
     from distq.program.compiled import CompiledProgram
     from distq.rewrite.passes import enabled
     from distq.schedule.asap import asap
@@ -118,6 +122,7 @@ def compile(
         initial_homes=initial_homes,
         final_homes=final_homes,
         pins=pins,
+        reuse=partial(reuse_qubits, outcomes_only=outcomes_only) if "reuse" in techniques and start == "zero" else None,
         halt=halt,
         clock=clock,
     )
@@ -184,6 +189,7 @@ def make_plan(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    reuse: Reuse | None = None,
     halt: Halt | None = None,
     clock: _Clock | None = None,
 ) -> Plan:
@@ -191,30 +197,71 @@ def make_plan(
 
     Gates on three or more qubits that no module could serve with its communication qubits are expanded first: in `raw`,
     if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses;
-    `last` is what was done to the circuit after that.
+    `last` is what was done to the circuit after that. With `reuse` (`partition.reuse.reuse_qubits`, where the promises
+    allow it, and no homes are asked for) qubits share wires if that saves ebits, or if there is no room otherwise.
     """
+    from distq.partition.cost import cost
+    from distq.partition.halt import Halt
+
+    homes = (initial_homes, final_homes, pins)
+    planned = partial(
+        _make_plan,
+        circuit,
+        network,
+        raw,
+        last,
+        {
+            "effort": effort,
+            "seed": seed,
+            "initial_homes": _by_index(initial_homes, network),
+            "final_homes": _by_index(final_homes, network),
+            "pins": _by_index(pins, network),
+            "halt": halt or Halt(),
+        },
+        partitioner,
+        clock or _Clock(None),
+    )
+    shared = reuse(circuit) if reuse and not any(h and h != "free" for h in homes) else None
+    if shared is None:
+        return planned(None)
+    plans, problem = [], None
+    for attempt in (reuse, None):
+        try:
+            plans.append(planned(attempt))
+        except InfeasibleError as error:
+            problem = error
+        if plans and cost(plans[0], network) == 0:
+            break
+    if not plans:
+        raise InfeasibleError(f"{problem} ({shared.circuit.num_qubits} at a time where qubits are reused)") from problem
+    return min(plans, key=lambda plan: cost(plan, network))
+
+
+def _make_plan(
+    circuit: LogicalCircuit,
+    network: Network,
+    raw: LogicalCircuit | None,
+    last: Callable[[LogicalCircuit], LogicalCircuit] | None,
+    options: dict[str, Any],
+    partitioner: str,
+    clock: _Clock,
+    reuse: Reuse | None,
+) -> Plan:
+    """The plan with or without qubits that share wires; `options` are those of `make_problem`."""
     from distq.network.feasible import usable_modules
     from distq.partition.cost import cost
     from distq.partition.dynamic import improve_dynamic
-    from distq.partition.halt import Halt
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
     from distq.partition.serve import modest, scattered, unservable
 
-    clock = clock or _Clock(None)
-    halt = halt or Halt()
-    options: dict[str, Any] = {
-        "effort": effort,
-        "seed": seed,
-        "initial_homes": _by_index(initial_homes, network),
-        "final_homes": _by_index(final_homes, network),
-        "pins": _by_index(pins, network),
-        "allowed": usable_modules(network, circuit.num_qubits),
-        "halt": halt,
-    }
-    with halt.interruptible(clock.progress):
+    effort, seed = options["effort"], options["seed"]
+    with options["halt"].interruptible(clock.progress):
         while True:
+            shared = reuse(circuit) if reuse else None
+            own, circuit = circuit, shared.circuit if shared else circuit
+            options["allowed"] = usable_modules(network, circuit.num_qubits)
             with clock("partition"):
                 graph = build_packets(circuit)
                 problem = make_problem(circuit, graph, network, **options)
@@ -223,7 +270,7 @@ def make_plan(
             if not len(rows):
                 break
             with clock("normalise"):
-                raw, circuit = _expanded(circuit, rows, raw, last)
+                raw, circuit = _expanded(own, shared.rows[rows] if shared else rows, raw, last)
         with clock("partition"):
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
@@ -293,7 +340,8 @@ def report_plan(plan: Plan, stats: dict[str, Any]) -> dict[str, Any]:
     from distq.report.account import account
 
     found = account(plan)
-    bounds = lower_bounds(plan, np.array(found.homes, np.int32))
+    promise = {"zero_start": stats.get("start") == "zero", "outcomes_only": bool(stats.get("outcomes_only"))}
+    bounds = lower_bounds(plan, np.array(found.homes, np.int32), **promise)
     proved = bounds.proved(stats["ebits"])
     stats["lower_bound"] = bounds.every_plan
     stats["lower_bound_homes"] = bounds.these_ends

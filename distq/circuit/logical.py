@@ -93,6 +93,12 @@ class LogicalCircuit:
             there were before, -1 if it is another gate now. None: they are what they were.
         start: "zero" if this is the source only for qubits that start in |0>, else "any".
         outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
+        ended: (qubits of the source,) which of them end with a measurement or a reset, so that what they hold at the end
+            does not matter; empty: none.
+        births: only after `partition.reuse`: (RESET row, qubit of the source) in order: what the row's wire holds is
+            given up, and from there on it carries this qubit, which is in |0>.
+        input_wire: only after `partition.reuse`: (qubits of the source,) wire that carries each at the start; -1: none
+            does, it is born later or never. None: wire i carries qubit i.
     """
 
     num_qubits: int
@@ -121,6 +127,9 @@ class LogicalCircuit:
     wide_before: Int32 | None = None
     start: str = "any"
     outcomes_only: bool = False
+    ended: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    births: tuple[tuple[int, int], ...] = ()
+    input_wire: Int32 | None = None
 
     def __len__(self) -> int:
         return len(self.code)

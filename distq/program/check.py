@@ -106,7 +106,10 @@ def _check_rows(program: DistributedProgram) -> None:
         _fail(f"row {int(key[same[0]] // (program.num_physical + 1))} names a qubit twice")
     _check_pairs(program)
     _check_params(program)
-    _first(program, (program.exchange >= 0) & (code != Op.CX), "belongs to an exchange, but is no CX")
+    begins = (program.exchange >= 0) & (code == Op.RESET)
+    _first(program, (program.exchange >= 0) & (code != Op.CX) & ~begins, "belongs to an exchange, but is no CX")
+    wrong = begins & ((program.exchange >= program.num_qubits) | (program.guard >= 0))
+    _first(program, wrong, "begins a qubit that the source has not, or depends on a condition")
 
 
 def _check_pairs(program: DistributedProgram) -> None:
@@ -192,6 +195,10 @@ def _check_guards(program: DistributedProgram, home: NDArray[np.int32]) -> None:
 def _check_source(program: DistributedProgram) -> None:
     if len(program.input_qubit) != len(program.output_qubit):
         _fail("it has different numbers of input and output qubits")
+    if any(not 0 <= q < program.num_qubits for q in program.unborn) or list(program.unborn) != sorted(set(program.unborn)):
+        _fail("'unborn' is not an increasing list of qubits of the source")
+    if program.unborn and program.start != "zero":
+        _fail("qubits begin in |0>, but that is not promised")
     for qubits, what in ((program.input_qubit, "an input"), (program.output_qubit, "an output")):
         if _outside(qubits, program.num_physical):
             _fail(f"{what} lies on a qubit that is not in the qubit table")

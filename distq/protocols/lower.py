@@ -91,6 +91,9 @@ class _Lowering:
         self.version_bit: dict[int, int] = {}
         self.received: dict[tuple[int, int], int] = {}
         self.exchanges = 0
+        #: Qubit of the source that begins at each reset between lives, and where those began that did not at the start.
+        self.births = dict(self.circuit.births)
+        self.birthplace: dict[int, int] = {}
         self.tag = -1
         # Columns of the circuit as lists, for speed.
         c = self.circuit
@@ -99,7 +102,7 @@ class _Lowering:
         self.exprs, self.guard, self.bit = c.param_expr.tolist(), c.guard.tolist(), c.bit.tolist()
 
     def run(self) -> DistributedProgram:
-        inputs = self.at.copy()
+        start = self.at.copy()
         plan = self.plan
         handlers = {
             int(Step.FETCH): self.fetch,
@@ -120,7 +123,7 @@ class _Lowering:
         circuit = self.circuit
         wires = circuit.output_wire.tolist()
         return self.out.build(
-            input_qubit=np.array(inputs, np.int32),
+            input_qubit=np.array(self.inputs(start), np.int32),
             output_qubit=np.array([self.at[w] for w in wires], np.int32),
             clbit_values=tuple(self.decision(x) for x in circuit.clbit_values),
             expressions=circuit.expressions,
@@ -130,7 +133,15 @@ class _Lowering:
             global_phase=circuit.global_phase,
             start=circuit.start,
             outcomes_only=circuit.outcomes_only,
+            unborn=() if circuit.input_wire is None else tuple(np.flatnonzero(circuit.input_wire < 0).tolist()),
         )
+
+    def inputs(self, start: list[int]) -> list[int]:
+        """Where each qubit of the source begins: on its wire at the start, or where it is born later."""
+        if self.circuit.input_wire is None:
+            return start
+        wires = enumerate(self.circuit.input_wire.tolist())
+        return [start[w] if w >= 0 else self.birthplace.get(q, start[0]) for q, w in wires]
 
     # Qubits and bits.
 
@@ -259,6 +270,9 @@ class _Lowering:
         guard = self.conjunction(self.guard[row], module)
         if self.code[row] == Op.MEASURE:
             self.version_bit[self.bit[row]] = self.out.measure(qubits[0], module, guard, self.tag)
+        elif row in self.births:
+            self.birthplace.setdefault(self.births[row], qubits[0])
+            self.out.add(Op.RESET, qubits, tag=self.tag, exchange=self.births[row])
         else:
             self.gate(row, qubits, guard)
         for share, wires in held:

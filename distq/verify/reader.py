@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class ProgramFiles:
         clbits: value of each classical bit of the source circuit at the end.
         parameters: (name in the source, name in the files) of each unbound parameter.
         blocks: witnesses, by number.
+        births: for each reset that begins a qubit of the source, by its position: which.
     """
 
     directory: str
@@ -75,6 +76,7 @@ class ProgramFiles:
     clbits: list[Decision]
     parameters: tuple[tuple[str, str], ...]
     blocks: tuple[Witness, ...] = ()
+    births: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -380,7 +382,23 @@ class _Merger:
             clbits=[self._decision(i, d) for i, d in enumerate(self.manifest.clbits)],
             parameters=self.manifest.parameters,
             blocks=self.manifest.blocks,
+            births=self._births(),
         )
+
+    def _births(self) -> dict[int, int]:
+        births = {
+            position: self.texts[m].births[row]
+            for position, (m, row) in enumerate(self.order)
+            if row in self.texts[m].births
+        }
+        for position, qubit in births.items():
+            if qubit >= self.manifest.num_qubits:
+                text = self.texts[self.order[position][0]]
+                raise InputError(
+                    f"{text.path}, line {text.line[self.order[position][1]]}: qubit {qubit} begins, but the circuit has "
+                    f"{self.manifest.num_qubits} qubits."
+                )
+        return births
 
     def _place(self, place: tuple[int, str, int]) -> int:
         module, register, index = place

@@ -6,6 +6,9 @@ set of protocol bits whose correction is still to come; the strand carries Z to 
 A communication qubit may also hold the parity of several strands, with an f of its own: CX from shares, or from such
 a qubit, onto half of a Bell pair adds them up there, and the measurement of this half passes the sum to the other. A
 rotation about Z of a parity is a parity gate on its strands; measured along X it leaves a Z on every one of them.
+A reset that begins a qubit gives up what was there: that strand is reset and is nowhere until a reset begins it again.
+So a strand has several lives, and its physical qubits may belong to others in between. Strands that are nowhere at the
+start begin in |0>; whoever calls must have been promised this.
 Statements must fit this state; what they do to the strands becomes a `Tape`, in which protocols leave no trace.
 """
 
@@ -83,19 +86,23 @@ class Replayed:
     pending: list[bool]
 
 
-def replay(files: ProgramFiles) -> Replayed:
+def replay(files: ProgramFiles, *, start_zero: bool = False) -> Replayed:
     """Replay a program whose angles are numbers.
+
+    Args:
+        files: the program.
+        start_zero: whether it is promised that qubits start in |0>.
 
     Raises:
         ReplayError: a rule of the network or of a protocol is broken.
     """
-    machine = _Machine(files)
+    machine = _Machine(files, start_zero)
     machine.run()
     return machine.finish()
 
 
 class _Machine:
-    def __init__(self, files: ProgramFiles) -> None:
+    def __init__(self, files: ProgramFiles, start_zero: bool) -> None:
         self.files = files
         count = files.num_physical
         self.status = [Status.CLEAN] * count
@@ -116,6 +123,12 @@ class _Machine:
         self.row = -1
         self._check_capacity()
         for strand, qubit in zip(self.strands, files.inputs):
+            if strand.label in files.manifest.unborn:
+                if not start_zero:
+                    raise ReplayError(f"Input {strand.label} is nowhere at the start, but no start in |0> is promised.")
+                continue
+            if self.status[qubit] != Status.CLEAN:
+                raise ReplayError(f"Two inputs start on {files.qubit_name(qubit)}.")
             if files.qubit_comm[qubit]:
                 raise ReplayError(f"Input {strand.label} starts on {files.qubit_name(qubit)}, not on a data qubit.")
             self._add_share(strand, qubit, 0, _EMPTY)
@@ -379,6 +392,7 @@ class _Machine:
                 one.exchange = two.exchange = -1
                 del self.exchanges[number]
                 one.label, two.label = two.label, one.label
+                self.strands[one.label], self.strands[two.label] = one, two
         control.classical = target.classical = False
 
     def _swap(self, qubits: tuple[int, ...], row: int) -> None:
@@ -448,6 +462,9 @@ class _Machine:
     def _reset(self, qubits: tuple[int, ...], row: int) -> None:
         (qubit,) = qubits
         what = self.status[qubit]
+        if row in self.files.births:
+            self._begin(qubit, self.strands[self.files.births[row]])
+            return
         if what in (Status.CLEAN, Status.USED) and not self.files.guard[row]:
             self.status[qubit] = Status.CLEAN
             return
@@ -471,6 +488,32 @@ class _Machine:
         self._put(strand, Row.RESET, None, guard)
         if guard < 0:
             self.bits[qubit], strand.pending, strand.classical = _EMPTY, _EMPTY, True
+
+    def _begin(self, qubit: int, strand: _Strand) -> None:
+        """A reset on which a qubit of the circuit begins: what was here is given up, and what it was elsewhere, too."""
+        if self.files.qubit_comm[qubit]:
+            self.fail(f"qubit {strand.label} begins on {self.name(qubit)}, which is not a data qubit")
+        if self.status[qubit] == Status.SHARE:
+            before = self._share(qubit)
+            if before is not strand:
+                self._give_up_all(before)
+        elif self.status[qubit] not in (Status.CLEAN, Status.USED):
+            self._not_a_share(qubit)
+        if strand.shares:
+            self._give_up_all(strand)
+        self.status[qubit] = Status.CLEAN
+        self._add_share(strand, qubit, 0, _EMPTY)
+        strand.classical = True
+
+    def _give_up_all(self, strand: _Strand) -> None:
+        """What a strand holds is thrown away; its qubits must be reset before they are used again."""
+        if strand.joined or strand.coming or (len(strand.shares) > 1 and not strand.classical):
+            self.fail(f"qubit {strand.label} is given up while copies of it exist")
+        self._put(strand, Row.RESET, None, -1)
+        for qubit in list(strand.shares):
+            self._remove_share(qubit, Status.USED)
+            self.flip[qubit], self.bits[qubit] = 0, _EMPTY
+        strand.pending, strand.classical = _EMPTY, False
 
     # Gates
 
