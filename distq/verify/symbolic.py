@@ -208,10 +208,10 @@ class _Check:
         if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
             return
         labels = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes, is_source=True)
-        source = partial(normal_form, sides.source, labels, self.promise)
-        labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
-        program = normal_form(sides.program, labels, self.promise).events
         kept = [sides.source.strand_at[q] for q in self.outputs]
+        source = partial(normal_form, sides.source, labels, self.promise, kept=kept)
+        labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
+        program = normal_form(sides.program, labels, self.promise, kept=kept).events
         for form in aligned(source, program, kept):
             yield _Sides(form, program), Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom)
 
