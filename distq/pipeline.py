@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,8 @@ def compile(
     with clock("read"):
         source = load_source(circuit)
         logical = from_qiskit(source)
+        if "reuse" in techniques and not any(h and h != "free" for h in (initial_homes, final_homes, pins)):
+            logical = replace(logical, reuse=True)
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = network.without_dead_links()
@@ -362,7 +365,7 @@ def _count_remote_gates(plan: Plan) -> int:
     for kind, a, b in zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist()):
         if kind == Step.NODE:
             count += any(home[q] != b for q in legs[offsets[a] : offsets[a + 1]])
-        elif kind == Step.SHIFT:
+        elif kind in (Step.SHIFT, Step.JUMP):
             home[a] = b
         elif kind == Step.EXCHANGE:
             home[a], home[b] = home[b], home[a]

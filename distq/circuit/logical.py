@@ -95,6 +95,8 @@ class LogicalCircuit:
         outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
         ended: (qubits of the source,) which of them end with a measurement or a reset, so that what they hold at the end
             does not matter; empty: none.
+        reuse: whether wires give their place back while they hold nothing that matters: from their last operation to the
+            end or to an unconditional reset.
         births: only after `partition.reuse`: (RESET row, qubit of the source) in order: what the row's wire holds is
             given up, and from there on it carries this qubit, which is in |0>.
         input_wire: only after `partition.reuse`: (qubits of the source,) wire that carries each at the start; -1: none
@@ -128,6 +130,7 @@ class LogicalCircuit:
     start: str = "any"
     outcomes_only: bool = False
     ended: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    reuse: bool = False
     births: tuple[tuple[int, int], ...] = ()
     input_wire: Int32 | None = None
 
@@ -154,6 +157,13 @@ class LogicalCircuit:
         """The unbound Qiskit Parameters, sorted by name."""
         found = {p for e in self.expressions for p in e.parameters}
         return tuple(sorted(found, key=lambda p: p.name))
+
+    def kept_wires(self) -> NDArray[np.bool_]:
+        """(num_qubits,) which wires hold something at the end that matters."""
+        kept = np.zeros(self.num_qubits, np.bool_)
+        if not self.outcomes_only:
+            kept[self.output_wire[~self.ended] if len(self.ended) else self.output_wire] = True
+        return kept
 
     def is_one_qubit_gate(self) -> NDArray[np.bool_]:
         """(N,) which rows are one-qubit unitary gates."""

@@ -97,9 +97,10 @@ def bound_nets(
     if not zero_start:
         starts_known[life_offsets[:-1][originals]] = False
     occupied, fixed_end = ~(ends | starts_known), ~ends[life_offsets[1:] - 1]
-    if outcomes_only:
-        occupied[life_offsets[1:] - 1] = False
-        fixed_end[:] = False
+    kept = circuit.kept_wires() & (not outcomes_only)
+    unseen = ~kept[graph.packet_qubit[life_offsets[1:] - 1]]
+    occupied[(life_offsets[1:] - 1)[unseen]] = False
+    fixed_end[unseen] = False
     return BoundNets(
         graph=graph,
         life_of_packet=life,
@@ -111,7 +112,7 @@ def bound_nets(
         occupied=occupied,
         fixed_start=~(starts_known | ends)[life_offsets[:-1]],
         fixed_end=fixed_end,
-        idle=(np.diff(graph.packet_offsets) == 0) & (not (zero_start or outcomes_only)),
+        idle=(np.diff(graph.packet_offsets) == 0) & kept & (not zero_start),
     )
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distq.errors import InfeasibleError
-from distq.partition.order_state import OrderState
+from distq.partition.order_ghosts import Ghosts
 from distq.partition.plan import Step
 
 
-class Movers(OrderState):
+class Movers(Ghosts):
     """The part of the list scheduler that changes homes."""
 
     def step_towards(self, q: int, goal: int, keep: Sequence[int] = ()) -> None:
         """Move the home of q one hop towards a module: into a free data qubit, or by an exchange."""
         there = self.any_hop[self.home[q]][goal]
-        if len(self.residents[there]) < self.data[there]:
+        if self.has_room(there):
             self.move(q, there)
             return
         partners = [v for v in self.residents[there] if v not in keep]
@@ -40,7 +40,7 @@ class Movers(OrderState):
         Where communication qubits suffice, qubits on the move wait on them for their data qubits instead.
         """
         while goals := {q: m for q, m in goals.items() if self.home[q] != m}:
-            free = [q for q, m in goals.items() if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
+            free = [q for q, m in goals.items() if self.has_room(m) and self.can_reach(q, m)]
             if free:
                 self.move(free[0], goals[free[0]])
                 continue
@@ -72,10 +72,17 @@ class Movers(OrderState):
 
     def move(self, q: int, there: int) -> None:
         """State teleportation into a free data qubit of another module; copies elsewhere stay."""
+        here, parked = self.home[q], self.parked[q]
+        if self.dead[q]:
+            self.jump(q, there)
+            return
+        ghost = self.vacate(there)
         if there not in self.copies[q] and not self.fetch(q, there, [q]):
             self.no_room(self.home[q], there)
         self.shift(q, there)
         self.settle(q)
+        if ghost >= 0:
+            self.put_ghost(ghost, here if not parked else there)
 
     def leaves(self, q: int) -> bool:
         """Whether q is in a packet in which it moves, so that it may give up its data qubit."""
@@ -95,12 +102,15 @@ class Movers(OrderState):
             if not self.parked[q]:
                 continue
             here = self.home[q]
-            if len(self.residents[here]) < self.data[here]:
+            if self.has_room(here):
+                ghost = self.vacate(here)
                 self.parked[q] = 0
                 self.residents[here].add(q)
                 self.settle(q)
+                if ghost >= 0:
+                    self.put_ghost(ghost, here)
                 continue
-            room = [m for m in range(self.k) if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
+            room = [m for m in range(self.k) if self.has_room(m) and self.can_reach(q, m)]
             if room:
                 self.move(q, min(room, key=lambda m: (self.distance[here][m], m)))
             else:
@@ -133,6 +143,11 @@ class Movers(OrderState):
 
     def exchange(self, p: int, q: int) -> None:
         """Exchange the homes of two qubits: 2 ebits a hop if a module has two communication qubits, else 3."""
+        if self.dead[p] or self.dead[q]:
+            if self.dead[p]:
+                p, q = q, p
+            self.move(p, self.home[q])
+            return
         if self.comm[self.home[p]] >= 2:
             p, q = q, p
         here, there = self.home[p], self.home[q]
@@ -175,6 +190,9 @@ class Movers(OrderState):
         connected: every qubit can reach its module without passing a completed one.
         """
         self.unpark()
+        for q in range(self.n):
+            if self.dead[q]:
+                self.target[q] = self.home[q]
         while self.teleport_home():
             pass
         remaining = set(self.target) | set(self.home)
@@ -215,11 +233,7 @@ class Movers(OrderState):
         """Teleport one qubit straight into a free data qubit of the module where it must end, if there is such."""
         for q in range(self.n):
             there = self.target[q]
-            if (
-                self.home[q] != there
-                and len(self.residents[there]) < self.data[there]
-                and self.link_of[self.home[q]][there] >= 0
-            ):
+            if self.home[q] != there and self.has_room(there) and self.link_of[self.home[q]][there] >= 0:
                 self.move(q, there)
                 return True
         return False
@@ -228,7 +242,7 @@ class Movers(OrderState):
         """Move q to `goal` through modules that are still open; those in its way step back by one hop."""
         path = self.open_path(self.home[q], goal, open_modules)
         for there in path:
-            if len(self.residents[there]) < self.data[there]:
+            if self.has_room(there):
                 self.move(q, there)
                 continue
             here = self.home[q]

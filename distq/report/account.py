@@ -10,7 +10,7 @@ import numpy as np
 from distq.partition.plan import Plan, Step
 
 #: Steps that are accounted for one by one, or consume nothing.
-_KNOWN = [Step.FETCH, Step.DROP, Step.SHIFT, Step.SETTLE, Step.TURN, Step.NODE, Step.PARK, Step.EXCHANGE]
+_KNOWN = [Step.FETCH, Step.DROP, Step.SHIFT, Step.SETTLE, Step.TURN, Step.NODE, Step.PARK, Step.EXCHANGE, Step.JUMP]
 
 
 @dataclass
@@ -103,6 +103,8 @@ class _Walk:
                 self.change(i, self.packet[i], a, b)
             elif kind == Step.PARK:
                 self.parked += 1
+            elif kind == Step.JUMP:
+                self.home[a] = b
             elif kind == Step.EXCHANGE:
                 exchanges.append(len(self.changes))
                 there, here = self.home[b], self.home[a]

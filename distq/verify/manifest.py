@@ -67,6 +67,7 @@ class Manifest:
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
         blocks: witnesses, by number; nothing is proved about them yet.
+        births: qubit of the source of each birth, by number; those of one qubit in the order of its lives.
         unborn: qubits of the source that are nowhere at the start, because they begin in |0> later or never.
     """
 
@@ -86,6 +87,7 @@ class Manifest:
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
     blocks: tuple[Witness, ...] = ()
+    births: tuple[int, ...] = ()
     unborn: frozenset[int] = frozenset()
 
 
@@ -172,8 +174,16 @@ def read_manifest(directory: Path) -> Manifest:
         schedule_lengths=_schedule(check),
         raw=document,
         blocks=_blocks(check, num_qubits, parameters),
+        births=_births(check, num_qubits),
         unborn=unborn,
     )
+
+
+def _births(check: _Checker, num_qubits: int) -> tuple[int, ...]:
+    if "births" not in check.document:
+        return ()
+    entries = check.key(check.document, "births", list)
+    return tuple(check.index(q, num_qubits, "an entry of 'births'") for q in entries)
 
 
 def _unborn(check: _Checker, num_qubits: int, start_zero: bool) -> frozenset[int]:
