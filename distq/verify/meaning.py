@@ -108,17 +108,22 @@ def normal_form(
     outcomes: dict[int, int] = {}
     first = _Round(current, labels, promise, outcomes, _directions(events, turned))
     current, _ = first.run()
+    matters = None if kept is None else set(kept)
     for _ in range(_ROUNDS):
-        visible = visible_resets(current.events, None if kept is None else set(kept), promise.start_zero)
+        visible = visible_resets(current.events, matters, promise.start_zero)
         fewer = len(visible) < len(current.events)
         current.events = visible
         current, changed = _Round(current, labels, promise, outcomes, None).run()
         if not (changed or fewer):
             break
-    if promise.outcomes_only:
-        current.events = _seen(current.events)
+    for _ in range(_ROUNDS if promise.outcomes_only else 0):
+        count = len(current.events)
+        current.events = visible_resets(_seen(current.events), matters, promise.start_zero)
+        fewer = len(current.events) < count
         # Once more, without the packets that are empty now.
-        current = _Round(current, labels, promise, outcomes, None).run()[0]
+        current, changed = _Round(current, labels, promise, outcomes, None).run()
+        if not (changed or fewer):
+            break
     return Normal(current, frozenset(first.free))
 
 
