@@ -114,21 +114,31 @@ def compile(
             without=without,
             error_budget=error_budget,
         )
-    plan = make_plan(
-        merged,
-        network,
-        raw=rewritten,
-        last=last,
-        effort=effort,
-        seed=seed,
-        partitioner=partitioner,
-        initial_homes=initial_homes,
-        final_homes=final_homes,
-        pins=pins,
-        reuse=partial(reuse_qubits, outcomes_only=outcomes_only) if "reuse" in techniques and start == "zero" else None,
-        halt=halt,
-        clock=clock,
-    )
+    reuse = partial(reuse_qubits, outcomes_only=outcomes_only) if logical.reuse else None
+    try:
+        plan = make_plan(
+            merged,
+            network,
+            raw=rewritten,
+            last=last,
+            effort=effort,
+            seed=seed,
+            partitioner=partitioner,
+            initial_homes=initial_homes,
+            final_homes=final_homes,
+            pins=pins,
+            reuse=reuse if start == "zero" else None,
+            halt=halt,
+            clock=clock,
+        )
+    except InfeasibleError as error:
+        shared = reuse(merged) if reuse and start == "any" else None
+        if shared is None or not shared.circuit.num_qubits <= network.total_data < merged.num_qubits:
+            raise
+        raise InfeasibleError(
+            f"{error}; if its qubits start in |0>, say so (start='zero', on the command line --start zero): then "
+            f"{shared.circuit.num_qubits} are enough, because qubits can be reused"
+        ) from error
     program = _lower(plan, clock)
     with clock("schedule"):
         schedule = asap(program)

@@ -276,7 +276,7 @@ class _Orderer(Collectors):
     def force(self, node: int) -> None:
         if self.local[node]:
             (q,) = self.legs[node]
-            self.begin(q, self.junction_home[self.segment_packet[self.segment[q]] + q + 1])
+            self.begin(q, self.segment_packet[self.segment[q]] + q + 1)
             self.execute(node, self.home[q])
             return
         scattered = False

@@ -24,12 +24,6 @@ class Ghosts(OrderState):
         self.dead[q] = 1
         self.goal[q] = -1
 
-    def begin(self, q: int, module: int) -> None:
-        """q is about to hold something again: in a module if there is room, else where it is."""
-        if self.home[q] != module and self.has_room(module):
-            self.jump(q, module)
-        self.dead[q] = 0
-
     def vacate(self, module: int) -> int:
         """Make a data qubit of a module free; the wire that has no place now, -1 if one was free."""
         if len(self.residents[module]) < self.data[module]:

@@ -84,6 +84,27 @@ class Movers(Ghosts):
         if ghost >= 0:
             self.put_ghost(ghost, here if not parked else there)
 
+    def begin(self, q: int, junction: int) -> None:
+        """q is about to hold something again: at the home that is planned if there is room, else where it is.
+
+        A wire there that is about to move may give up its data qubit for it.
+        """
+        module = self.junction_home[junction]
+        if self.home[q] != module and not self.has_room(module):
+            leaving = [v for v in self.residents[module] if self.leaves(v)]
+            if leaving and self.can_park(module):
+                self.park(min(leaving))
+        if self.home[q] != module and self.has_room(module):
+            self.jump(q, module)
+        self.dead[q] = 0
+        end = self.segment_packet[self.segment_offsets[q + 1] - 1] + q + 1
+        while self.home[q] != module and junction <= end and self.junction_home[junction] == module:
+            # No move is planned that would bring it there.
+            self.junction_home[junction] = self.home[q]
+            if junction == end:
+                self.target[q] = self.home[q]
+            junction += 1
+
     def leaves(self, q: int) -> bool:
         """Whether q is in a packet in which it moves, so that it may give up its data qubit."""
         if self.parked[q] or self.goal[q] < 0:
