@@ -3,8 +3,8 @@
     python benchmarks/measured.py DIRECTORY [--modules 2 4] [--effort fast] [--comm unlimited]
 
 prints one line for each circuit and number of modules: ebits without the rewrites, with `measured`, with known inputs
-as well (--start zero), with --outcomes-only as well; then, for the last three, with qubits that are reused. At the end the
-geometric means of (with + 1) / (without + 1). Every program is verified by the symbolic method.
+as well (--start zero), with --outcomes-only as well; then, for the last three, with qubits that are reused. At the end
+the geometric means of (with + 1) / (without + 1). Every program is verified by the symbolic method.
 """
 
 from __future__ import annotations

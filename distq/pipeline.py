@@ -283,7 +283,7 @@ def _make_plan(
             if not len(rows):
                 break
             with clock("normalise"):
-                raw, circuit = _expanded(own, shared.rows[rows] if shared else rows, raw, last)
+                raw, circuit = _expanded(own, shared.rows[rows].tolist() if shared else rows, raw, last)
         with clock("partition"):
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]

@@ -93,10 +93,10 @@ class LogicalCircuit:
             there were before, -1 if it is another gate now. None: they are what they were.
         start: "zero" if this is the source only for qubits that start in |0>, else "any".
         outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
-        ended: (qubits of the source,) which of them end with a measurement or a reset, so that what they hold at the end
-            does not matter; empty: none.
-        reuse: whether wires give their place back while they hold nothing that matters: from their last operation to the
-            end or to an unconditional reset.
+        ended: (qubits of the source,) which of them end with a measurement or a reset, so that what they hold at the
+            end does not matter; empty: none.
+        reuse: whether wires give their place back while they hold nothing that matters: from their last operation to
+            the end or to an unconditional reset.
         births: only after `partition.reuse`: (RESET row, qubit of the source) in order: what the row's wire holds is
             given up, and from there on it carries this qubit, which is in |0>.
         input_wire: only after `partition.reuse`: (qubits of the source,) wire that carries each at the start; -1: none

@@ -20,8 +20,8 @@ def junction_slots(graph: PacketGraph) -> tuple[Int32, int]:
     """Time slot of each junction, and the number of slots.
 
     The first junction of a qubit is in slot 0, the last in the last slot; one between two packets is in the slot of
-    the first node of the packet after it, in the order of rows. A dead one (`PacketGraph.dead`) is in the slot from which
-    its qubit takes no room any more.
+    the first node of the packet after it, in the order of rows. A dead one (`PacketGraph.dead`) is in the slot from
+    which its qubit takes no room any more.
     """
     n = graph.num_qubits
     first = np.full(graph.num_packets, np.iinfo(np.int64).max)

@@ -3,8 +3,8 @@
 Time is the order of rows in the circuit, in slots: one for the start, one for each packet's first node, one for the
 end. A junction takes a data qubit of its home in its own slot; a packet whose two junctions have the same home takes
 one there in all slots between; a packet in which the qubit moves takes none (the home is on communication qubits
-then). Where a qubit holds nothing (`dead`), it takes no room, and need not be moved: the net before it ends at the home of
-the junction before, the one after it begins at that of the junction after. Import this module late: it loads Numba.
+then). Where a qubit holds nothing (`dead`), it takes no room, and need not be moved: the net before it ends at the home
+of the junction before, the one after it begins at that of the junction after. Import this module late: it loads Numba.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from distq.partition.plan import Step
 class Ghosts(OrderState):
     """The part of the list scheduler for wires between their lives (`PacketGraph.dead`).
 
-    Such a wire keeps a place, so that there is one for every wire at any time, but gives it up to whoever needs it. That
-    costs nothing: what it holds is thrown away, and the place it gets instead is any that is free.
+    Such a wire keeps a place, so that there is one for every wire at any time, but gives it up to whoever needs it.
+    That costs nothing: what it holds is thrown away, and the place it gets instead is any that is free.
     """
 
     def has_room(self, module: int) -> bool:

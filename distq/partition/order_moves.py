@@ -85,7 +85,7 @@ class Movers(Ghosts):
             self.put_ghost(ghost, here if not parked else there)
 
     def begin(self, q: int, junction: int) -> None:
-        """q is about to hold something again: at the home that is planned if there is room, else where it is.
+        """A wire is about to hold something again: at the home that is planned if there is room, else where it is.
 
         A wire there that is about to move may give up its data qubit for it.
         """

@@ -41,8 +41,8 @@ class PacketGraph:
             its line.
         turn_rows: rows of one-qubit gates.
         turn_flips: (S+n,) True where these gates multiply to an X-type (antidiagonal) matrix.
-        dead: (J,) True for junctions at which the qubit holds nothing that matters, and takes no room: before a reset, and
-            at the end if its state there does not matter. None: it always does, or keeps its place all the same.
+        dead: (J,) True for junctions at which the qubit holds nothing that matters, and takes no room: before a reset,
+            and at the end if its state there does not matter. None: it always does, or keeps its place all the same.
         node_parity: (M,) True for parity gates on three or more qubits: their legs may have sites of their own, which
             a parity net joins.
     """

@@ -2,15 +2,15 @@
 
 A qubit takes room while it holds something unknown. If it starts in |0>, that begins with its first gate; it ends with
 its last measurement or reset, if nobody looks at the state that is left. An unconditional reset in between ends what
-was and begins something new. Each such part of a qubit's line is a *life*; lives that follow each other in time can have
-the same data qubit, one after the other. *Why it is right:* a life begins in |0>, which a reset of any data qubit makes,
-whatever that held; and what a life leaves behind is traced out, before or after the reset.
+was and begins something new. Each such part of a qubit's line is a *life*; lives that follow each other in time can
+have the same data qubit, one after the other. *Why it is right:* a life begins in |0>, which a reset of any data qubit
+makes, whatever that held; and what a life leaves behind is traced out, before or after the reset.
 
 Which lives can follow each other depends on the order of gates. Only what a measurement depends on has to come before
-it, so the circuit is put in another order first: again and again the life is ended that needs the fewest others to begin
-(DeCross, Chertkov, Kohagen and Foss-Feig, Qubit-reuse compilation with mid-circuit measurement and reset, Phys. Rev. X
-13, 041057 (2023), arXiv:2210.08039). Nodes of one segment commute, so that they wait for nothing among themselves. Then
-lives are given wires by their intervals in this order; as many wires as lives at once are enough.
+it, so the circuit is put in another order first: again and again the life is ended that needs the fewest others to
+begin (DeCross, Chertkov, Kohagen and Foss-Feig, Qubit-reuse compilation with mid-circuit measurement and reset, Phys.
+Rev. X 13, 041057 (2023), arXiv:2210.08039). Nodes of one segment commute, so that they wait for nothing among
+themselves. Then lives are given wires by their intervals in this order; as many wires as lives at once are enough.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,9 +90,7 @@ class _Lives:
     def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, ended: NDArray[np.bool_]) -> None:
         self.circuit, self.graph = circuit, graph
         offsets, qubits, segments = graph.node_offsets.tolist(), graph.leg_qubit.tolist(), graph.leg_segment.tolist()
-        self.legs = [
-            list(zip(qubits[a:b], segments[a:b], strict=True)) for a, b in zip(offsets, offsets[1:], strict=False)
-        ]
+        self.legs = [list(zip(qubits[a:b], segments[a:b], strict=True)) for a, b in pairwise(offsets)]
         row = graph.node_row
         reset = (circuit.code[row] == Op.RESET) & (circuit.guard[row] < 0)
         self.begins: list[bool] = reset.tolist()
@@ -304,7 +304,10 @@ def _gathered(
     begin = circuit.param_offsets[at]
     ends = np.cumsum(counts)
     values = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(begin - (ends - counts), counts)
-    pick = (lambda column, other: np.where(old, column[at], other)) if len(circuit) else (lambda _, o: np.full(len(at), o))
+
+    def pick(column: NDArray[Any], other: int) -> NDArray[Any]:
+        return np.where(old, column[at], other) if len(circuit) else np.full(len(at), other)
+
     return replace(
         circuit,
         num_qubits=wires,

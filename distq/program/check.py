@@ -198,7 +198,8 @@ def _check_guards(program: DistributedProgram, home: NDArray[np.int32]) -> None:
 def _check_source(program: DistributedProgram) -> None:
     if len(program.input_qubit) != len(program.output_qubit):
         _fail("it has different numbers of input and output qubits")
-    if any(not 0 <= q < program.num_qubits for q in program.unborn) or list(program.unborn) != sorted(set(program.unborn)):
+    unborn = list(program.unborn)
+    if unborn != sorted(set(unborn)) or any(not 0 <= q < program.num_qubits for q in unborn):
         _fail("'unborn' is not an increasing list of qubits of the source")
     if any(not 0 <= q < program.num_qubits for q in program.births):
         _fail("a qubit is born that the source has not")

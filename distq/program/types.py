@@ -64,7 +64,7 @@ class DistributedProgram:
             (`unborn`), the one where it does.
         output_qubit: (n,) physical qubit that holds it at the end; qubits that were given up before may have the same
             as others.
-        births: qubit of the source that begins at each birth, in |0>; births of one qubit are in the order of its lives.
+        births: qubit of the source that begins at each birth, in |0>; those of one qubit are in the order of its lives.
         unborn: qubits of the source that are nowhere at the start, in increasing order: their first life begins at a
             birth, if at all.
         clbit_values: for each classical bit of the source its value at the end, over program bits.

@@ -112,7 +112,7 @@ class _Lowering:
         self.version_bit: dict[int, int] = {}
         self.received: dict[tuple[int, int], int] = {}
         self.exchanges = 0
-        #: Number of the birth at each reset between lives, the qubits of the source by number, and where they began first.
+        #: Number of the birth at each reset between lives, the qubits by number, and where they began first.
         self.births, self.born = _births(plan)
         self.birthplace: dict[int, int] = {}
         #: Qubit of the source that each wire carries, wires that have changed their place since they held anything, and
@@ -317,6 +317,7 @@ class _Lowering:
         qubit = self.carries[wire] = self.born[birth]
         self.jumped.discard(wire)
         self.given_up.pop(place, None)
+        self.dirty.discard(place)
         self.birthplace.setdefault(qubit, place)
         self.out.add(Op.RESET, (place,), tag=self.tag, exchange=birth)
 

@@ -15,8 +15,9 @@ _KNOWN = [Step.FETCH, Step.DROP, Step.SHIFT, Step.SETTLE, Step.TURN, Step.NODE, 
 
 @dataclass
 class Account:
-    """Rows of plain data, in the order of the plan; packets, qubits (wires; of the source if they share wires) and modules
-    by number.
+    """Rows of plain data, in the order of the plan; packets, qubits and modules by number.
+
+    Qubits are wires, or qubits of the source where these share wires.
 
     Attributes:
         packets: number, qubit, axis, home at its beginning, gates in it on two or more qubits; of packets with copies.
@@ -159,7 +160,6 @@ class _Walk:
             self.stays[packet].append(self.home[q])
 
     def finish(self, exchanges: set[int]) -> Account:
-        graph = self.plan.graph
         purpose = self.purposes()
         source = _source_qubits(self.plan)
         used = sorted({c.packet for c in self.made})

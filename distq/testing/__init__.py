@@ -7,8 +7,8 @@
 """
 
 from distq.testing import gate_faults as _gate_faults  # noqa: F401  (registers its kinds)
-from distq.testing import reuse_faults as _reuse_faults  # noqa: F401  (registers its kinds)
 from distq.testing import parity_faults as _parity_faults  # noqa: F401  (registers its kinds)
+from distq.testing import reuse_faults as _reuse_faults  # noqa: F401  (registers its kinds)
 from distq.testing import witness_faults as _witness_faults  # noqa: F401  (registers its kinds)
 from distq.testing.checks import CaseReport, check_case, same_distribution, verify_with
 from distq.testing.directory_faults import (

@@ -37,8 +37,8 @@ _MODULE_LINE = re.compile(r"// distq program 1, module (\d+): (.*)")
 class ModuleText:
     """The statements of one module file, in columns.
 
-    Qubits are local: data qubit i is i, communication qubit j is data + j. `sends`, `receives`, `births` and `ends` map the
-    position of a statement to the messages of its annotations.
+    Qubits are local: data qubit i is i, communication qubit j is data + j. `sends` and `receives` map the position of a
+    statement to the messages of its annotations, `births` and `ends` to the number of a birth and to a qubit.
     """
 
     module: int

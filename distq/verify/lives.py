@@ -3,14 +3,16 @@
 A life begins in |0> and is thrown away at its end, before the next life of the same qubit begins in the circuit. In the
 program they are on different physical qubits, or on one that was reset in between, and nothing but the gates says in
 which order they are. Rows on different strands commute, but for measurements and what depends on their outcomes; so any
-order of rows will do that keeps the rows of each strand in theirs and outcomes before what reads them. One in which every
-life is over before the next begins is looked for; in it, a wire with resets between the lives is the same operation.
+order of rows will do that keeps the rows of each strand in theirs and outcomes before what reads them. One in which
+every life is over before the next begins is looked for; in it, a wire with resets between the lives is the same
+operation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from distq.verify.tape import Row, Tape, TapeRow
 
@@ -47,7 +49,7 @@ def joined(tape: Tape, lives: Sequence[Sequence[int]], unborn: Collection[int], 
         OverlapError: the lives of a qubit do not follow each other.
     """
     qubit_of = {strand: q for q, strands in enumerate(lives) for strand in strands}
-    before = {later: earlier for strands in lives for earlier, later in zip(strands, strands[1:], strict=False)}
+    before = {later: earlier for strands in lives for earlier, later in pairwise(strands)}
     rows = _in_order(tape.rows, lives, before, guards, qubit_of)
     present = [strands[0] if strands else -1 for strands in lives]
     begun = [q not in unborn for q in range(len(lives))]

@@ -15,9 +15,9 @@ coordinates begin again, with the known state along Z, and a reset has no axis. 
 its known axis are classical, as above. Rotations about this axis are phases of the branch, so coordinates matter only
 up to them; they are fixed by the first other event, whose axis is turned into the half plane of X and Z.
 
-*Unseen resets.* A reset of a strand that nothing happens to before its next unconditional reset, or before the end if its
-state does not matter then, makes no difference; neither does one of a strand that is promised to start in |0> before
-anything else happens to it.
+*Unseen resets.* A reset of a strand that nothing happens to before its next unconditional reset, or before the end if
+its state does not matter then, makes no difference; neither does one of a strand that is promised to start in |0>
+before anything else happens to it.
 
 *Outcomes only.* If only the classical bits matter, every strand is thrown away at the end, as it is before a reset. A
 gate all of whose legs are in the last packet that is kept of their strands commutes with all that follows there. It can

@@ -6,9 +6,9 @@ set of protocol bits whose correction is still to come; the strand carries Z to 
 A communication qubit may also hold the parity of several strands, with an f of its own: CX from shares, or from such
 a qubit, onto half of a Bell pair adds them up there, and the measurement of this half passes the sum to the other. A
 rotation about Z of a parity is a parity gate on its strands; measured along X it leaves a Z on every one of them.
-A reset that begins a qubit gives up what was there, and a new strand begins, in |0>: a further life of its qubit. In the
-end the lives of a qubit become one wire again (`distq.verify.lives`). Qubits that are nowhere at the start begin in |0>;
-whoever calls must have been promised this.
+A reset that begins a qubit gives up what was there, and a new strand begins, in |0>: a further life of its qubit. In
+the end the lives of a qubit become one wire again (`distq.verify.lives`). Qubits that are nowhere at the start begin in
+|0>; whoever calls must have been promised this.
 Statements must fit this state; what they do to the strands becomes a `Tape`, in which protocols leave no trace.
 """
 
