@@ -3,8 +3,8 @@
     python benchmarks/measured.py DIRECTORY [--modules 2 4] [--effort fast] [--comm unlimited]
 
 prints one line for each circuit and number of modules: ebits without the rewrites, with `measured`, with known inputs
-as well (--start zero), and with --outcomes-only as well; at the end the geometric means of (with + 1) / (without + 1).
-Every program is verified by the symbolic method.
+as well (--start zero), with --outcomes-only as well; then, for the last three, with qubits that are reused. At the end
+the geometric means of (with + 1) / (without + 1). Every program is verified by the symbolic method.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 #: Column -> options of `distq.compile`; the first is what the others are compared with.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "without": {"without": ("measured", "reset", "known-inputs", "outcomes-only")},
-    "measured": {},
-    "start zero": {"start": "zero"},
-    "outcomes only": {"start": "zero", "outcomes_only": True},
+    "without": {"without": ("measured", "reset", "known-inputs", "outcomes-only", "reuse")},
+    "measured": {"without": ("reuse",)},
+    "start zero": {"start": "zero", "without": ("reuse",)},
+    "outcomes only": {"start": "zero", "outcomes_only": True, "without": ("reuse",)},
+    "any + reuse": {},
+    "zero + reuse": {"start": "zero"},
+    "outc. + reuse": {"start": "zero", "outcomes_only": True},
 }
 
 

@@ -19,7 +19,15 @@ from typing import Any
 
 from distq.errors import DistqError
 from distq.network.model import Network
-from distq.testing import FEATURES, UNITARY_FEATURES, CompileCase, MutationTable, RandomChoices, mutate_case
+from distq.testing import (
+    FEATURES,
+    UNITARY_FEATURES,
+    CompileCase,
+    MutationTable,
+    RandomChoices,
+    mutate_case,
+    random_reuse_case,
+)
 from distq.testing.random_circuits import random_circuit, random_network
 
 #: Kinds of small circuits: features and numbers of qubits and gates.
@@ -29,12 +37,15 @@ SMALL: tuple[dict[str, Any], ...] = (
     {"features": ("clifford", "swap"), "qubits": (3, 6), "gates": (8, 20)},
     {"features": ("standard", "clifford", "measure", "conditional"), "qubits": (2, 4), "gates": (5, 12)},
     {"features": ("standard", "pauli"), "qubits": (3, 6), "gates": (3, 8)},
+    {"options": {"start": "zero"}},  # qubits that come and go: `random_reuse_case`
 )
 
 
 def small_case(seed: int) -> CompileCase:
     choices = RandomChoices(f"mutation {seed}")
     shape = SMALL[seed % len(SMALL)]
+    if "options" in shape:
+        return random_reuse_case(seed, max_qubits=5)
     qubits = choices.integer(*shape["qubits"])
     circuit = random_circuit(choices, qubits, choices.integer(*shape["gates"]), shape["features"], max_clbits=3)
     return CompileCase(circuit, random_network(choices, qubits, min_modules=2), seed)
@@ -54,7 +65,10 @@ def run(small: int, large: int, per_kind: int, first: int = 0) -> MutationTable:
 
     def one(case: CompileCase, seed: int, is_small: bool) -> None:
         try:
-            program = mutate_case(case, table, seed=seed, per_kind=per_kind, others=others, small=is_small)
+            options = SMALL[seed % len(SMALL)].get("options") if is_small else None
+            program = mutate_case(
+                case, table, seed=seed, per_kind=per_kind, others=others, small=is_small, options=options
+            )
         except DistqError as error:
             table.failures.append(f"seed {seed}: {type(error).__name__}: {error}\n{case!r}")
         else:

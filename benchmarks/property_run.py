@@ -14,9 +14,10 @@ import sys
 import time
 from collections import Counter
 
-from distq.testing import FEATURES, check_case, random_case
+from distq.testing import FEATURES, check_case, random_case, random_reuse_case
 
-#: Kinds of cases: (name, arguments of `random_case`); a seed takes the kind at seed modulo their number.
+#: Kinds of cases: (name, arguments of `random_case`, or the promise for a `random_reuse_case`); a seed takes the kind
+#: at seed modulo their number.
 KINDS = (
     ("all features", {}),
     ("all features, more gates", {"min_qubits": 3, "max_qubits": 6, "max_gates": 25}),
@@ -28,6 +29,7 @@ KINDS = (
                                     "features": ("clifford", "swap", "measure", "reset")}),
     ("conditionals", {"min_qubits": 2, "max_qubits": 4, "max_gates": 12,
                       "features": ("standard", "clifford", "measure", "reset", "conditional", "loop")}),
+    ("qubits that come and go", {"start": "zero"}),
 )  # fmt: skip
 
 
@@ -47,10 +49,15 @@ def main() -> int:
     ebits = 0
     for seed in range(arguments.first, arguments.first + arguments.cases):
         name, options = KINDS[seed % len(KINDS)]
-        if arguments.features:
-            options = {**options, "features": tuple(arguments.features)}
-        case = random_case(seed, **options)
-        report = check_case(case, shots=arguments.shots)
+        promise = {k: v for k, v in options.items() if k == "start"}
+        if promise and not arguments.features:
+            promise["outcomes_only"] = seed // len(KINDS) % 4 == 3
+            case = random_reuse_case(seed, clifford=seed % 4 == 1, outcomes_only=bool(promise["outcomes_only"]))
+        else:
+            if arguments.features:
+                options = {**options, "features": tuple(arguments.features)}
+            case = random_case(seed, **{k: v for k, v in options.items() if k not in promise})
+        report = check_case(case, shots=arguments.shots, options=promise)
         kinds[name] += 1
         ebits += report.ebits
         seconds.update(report.seconds)

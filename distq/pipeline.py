@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from distq.network.model import Network
     from distq.partition.halt import Halt
     from distq.partition.plan import Plan
+    from distq.partition.reuse import Reused
     from distq.program.compiled import CompiledProgram
     from distq.program.types import DistributedProgram
     from distq.verify import VerifyResult
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 Homes = Mapping[int, str | int]
 T = TypeVar("T")
 M = TypeVar("M")
+#: Makes a circuit on fewer wires, if it can.
+Reuse = Callable[["LogicalCircuit"], "Reused | None"]
 
 EFFORTS = ("fast", "default", "best")
 STARTS = ("any", "zero")
@@ -96,6 +100,7 @@ def compile(
     from distq.network.feasible import alive
     from distq.network.presets import resolve
     from distq.partition.halt import Halt
+    from distq.partition.reuse import reuse_qubits
     from distq.program.compiled import CompiledProgram
     from distq.rewrite.passes import COMPETING, enabled
     from distq.schedule.asap import asap
@@ -111,6 +116,8 @@ def compile(
     with clock("read"):
         source = load_source(circuit)
         forms = readings(source, bool(pins) or final_homes not in (None, "free"))
+        if "reuse" in techniques and not any(h and h != "free" for h in (initial_homes, final_homes, pins)):
+            forms = [replace(form, reuse=True) for form in forms]
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = alive(network, forms[0].num_qubits)
@@ -139,8 +146,26 @@ def compile(
                 error_budget=error_budget,
             )
 
+        reuse = partial(reuse_qubits, outcomes_only=outcomes_only) if logical.reuse else None
+
         def search(circuit: LogicalCircuit, raw: LogicalCircuit) -> Plan:
-            return make_plan(circuit, network.without_coupling(), raw=raw, last=last, **options)
+            try:
+                return make_plan(
+                    circuit,
+                    network.without_coupling(),
+                    raw=raw,
+                    last=last,
+                    reuse=reuse if start == "zero" else None,
+                    **options,
+                )
+            except InfeasibleError as error:
+                shared = reuse(circuit) if reuse and start == "any" else None
+                if shared is None or not shared.circuit.num_qubits <= network.total_data < circuit.num_qubits:
+                    raise
+                raise InfeasibleError(
+                    f"{error}; if its qubits start in |0>, say so (start='zero', on the command line --start zero): "
+                    f"then {shared.circuit.num_qubits} are enough, because qubits can be reused"
+                ) from error
 
         return _cheapest_form(search(merged, rewritten), rewritten, techniques, search, last, halt)
 
@@ -239,6 +264,7 @@ def make_plan(
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
     without: Collection[str] = (),
+    reuse: Reuse | None = None,
     halt: Halt | None = None,
     clock: _Clock | None = None,
 ) -> Plan:
@@ -246,29 +272,72 @@ def make_plan(
 
     Gates on three or more qubits that no module could serve with its communication qubits are expanded first: in `raw`,
     if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses;
-    `last` is what was done to the circuit after that.
+    `last` is what was done to the circuit after that. With `reuse` (`partition.reuse.reuse_qubits`, where the promises
+    allow it, and no homes are asked for) qubits share wires if that saves ebits, or if there is no room otherwise.
     """
+    from distq.partition.cost import cost
+    from distq.partition.halt import Halt
+
+    homes = (initial_homes, final_homes, pins)
+    planned = partial(
+        _make_plan,
+        circuit,
+        network,
+        raw,
+        last,
+        {
+            "effort": effort,
+            "seed": seed,
+            "initial_homes": _by_index(initial_homes, network),
+            "final_homes": _by_index(final_homes, network),
+            "pins": _by_index(pins, network),
+            "halt": halt or Halt(),
+        },
+        partitioner,
+        "exchange" not in without,
+        clock or _Clock(None),
+    )
+    shared = reuse(circuit) if reuse and not any(h and h != "free" for h in homes) else None
+    if shared is None:
+        return planned(None)
+    plans, problem = [], None
+    for attempt in (reuse, None):
+        try:
+            plans.append(planned(attempt))
+        except InfeasibleError as error:
+            problem = error
+        if plans and cost(plans[0], network) == 0:
+            break
+    if not plans:
+        raise InfeasibleError(f"{problem} ({shared.circuit.num_qubits} at a time where qubits are reused)") from problem
+    return min(plans, key=lambda plan: cost(plan, network))
+
+
+def _make_plan(
+    circuit: LogicalCircuit,
+    network: Network,
+    raw: LogicalCircuit | None,
+    last: Callable[[LogicalCircuit], LogicalCircuit] | None,
+    options: dict[str, Any],
+    partitioner: str,
+    exchange: bool,
+    clock: _Clock,
+    reuse: Reuse | None,
+) -> Plan:
+    """The plan with or without qubits that share wires; `options` are those of `make_problem`."""
     from distq.network.feasible import usable_modules
     from distq.partition.dynamic import improve_dynamic
-    from distq.partition.halt import Halt
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
     from distq.partition.serve import modest, scattered, unservable
 
-    clock = clock or _Clock(None)
-    halt = halt or Halt()
-    options: dict[str, Any] = {
-        "effort": effort,
-        "seed": seed,
-        "initial_homes": _by_index(initial_homes, network),
-        "final_homes": _by_index(final_homes, network),
-        "pins": _by_index(pins, network),
-        "allowed": usable_modules(network, circuit.num_qubits),
-        "halt": halt,
-    }
-    with halt.interruptible(clock.progress):
+    effort, seed = options["effort"], options["seed"]
+    with options["halt"].interruptible(clock.progress):
         while True:
+            shared = reuse(circuit) if reuse else None
+            own, circuit = circuit, shared.circuit if shared else circuit
+            options["allowed"] = usable_modules(network, circuit.num_qubits)
             with clock("partition"):
                 graph = build_packets(circuit)
                 problem = make_problem(circuit, graph, network, **options)
@@ -277,7 +346,7 @@ def make_plan(
             if not len(rows):
                 break
             with clock("normalise"):
-                raw, circuit = _expanded(circuit, rows, raw, last)
+                raw, circuit = _expanded(own, shared.rows[rows].tolist() if shared else rows, raw, last)
         with clock("partition"):
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
@@ -290,7 +359,6 @@ def make_plan(
                 ]
     with clock("order"):
         # Homes that change may leave a wide gate without a module to serve it.
-        exchange = "exchange" not in without
         return _cheapest(lambda placement: order(circuit, graph, network, placement, exchange), candidates, lambda p: p)
 
 
@@ -365,7 +433,8 @@ def report_plan(plan: Plan, stats: dict[str, Any]) -> dict[str, Any]:
     from distq.report.account import account
 
     found = account(plan)
-    bounds = lower_bounds(plan, np.array(found.homes, np.int32))
+    promise = {"zero_start": stats.get("start") == "zero", "outcomes_only": bool(stats.get("outcomes_only"))}
+    bounds = lower_bounds(plan, np.array(found.homes, np.int32), **promise)
     proved = bounds.proved(stats["ebits"])
     stats["lower_bound"] = bounds.every_plan
     stats["lower_bound_homes"] = bounds.these_ends
@@ -386,7 +455,7 @@ def _count_remote_gates(plan: Plan) -> int:
     for kind, a, b in zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist()):
         if kind == Step.NODE:
             count += any(home[q] != b for q in legs[offsets[a] : offsets[a + 1]])
-        elif kind == Step.SHIFT:
+        elif kind in (Step.SHIFT, Step.JUMP):
             home[a] = b
         elif kind == Step.EXCHANGE:
             home[a], home[b] = home[b], home[a]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distq.circuit.conditions import (
     Diagrams,
@@ -383,7 +384,16 @@ class Walker(Rows):
             origin=origin,
             paths=paths,
             rewrites=rewrites,
+            ended=self._ended(code),
         )
+
+    def _ended(self, code: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which qubits end with a measurement or reset; nobody looks for them where there is none."""
+        from distq.circuit.lives import ended_qubits
+
+        if not np.isin(code, (_MEASURE, _RESET)).any():
+            return np.zeros(self.circuit.num_qubits, np.bool_)
+        return ended_qubits(self.circuit)
 
     def _refuse_not_finite(self) -> NoReturn:
         for index, instruction in enumerate(self.circuit.data):

@@ -96,6 +96,14 @@ class LogicalCircuit:
             there were before, -1 if it is another gate now. None: they are what they were.
         start: "zero" if this is the source only for qubits that start in |0>, else "any".
         outcomes_only: whether it shares with the source no more than the joint distribution of the classical bits.
+        ended: (qubits of the source,) which of them end with a measurement or a reset, so that what they hold at the
+            end does not matter; empty: none.
+        reuse: whether wires give their place back while they hold nothing that matters: from their last operation to
+            the end or to an unconditional reset.
+        births: only after `partition.reuse`: (RESET row, qubit of the source) in order: what the row's wire holds is
+            given up, and from there on it carries this qubit, which is in |0>.
+        input_wire: only after `partition.reuse`: (qubits of the source,) wire that carries each at the start; -1: none
+            does, it is born later or never. None: wire i carries qubit i.
     """
 
     num_qubits: int
@@ -124,6 +132,10 @@ class LogicalCircuit:
     wide_before: Int32 | None = None
     start: str = "any"
     outcomes_only: bool = False
+    ended: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    reuse: bool = False
+    births: tuple[tuple[int, int], ...] = ()
+    input_wire: Int32 | None = None
 
     def __len__(self) -> int:
         return len(self.code)
@@ -148,6 +160,13 @@ class LogicalCircuit:
         """The unbound Qiskit Parameters, sorted by name."""
         found = {p for e in self.expressions for p in e.parameters}
         return tuple(sorted(found, key=lambda p: p.name))
+
+    def kept_wires(self) -> NDArray[np.bool_]:
+        """(num_qubits,) which wires hold something at the end that matters."""
+        kept = np.zeros(self.num_qubits, np.bool_)
+        if not self.outcomes_only:
+            kept[self.output_wire[~self.ended] if len(self.ended) else self.output_wire] = True
+        return kept
 
     def is_one_qubit_gate(self) -> NDArray[np.bool_]:
         """(N,) which rows are one-qubit unitary gates."""

@@ -71,13 +71,16 @@ class BoundNets:
         return self.graph.num_packets + len(self.gate_row) - self.num_gates
 
 
-def bound_nets(circuit: LogicalCircuit, graph: PacketGraph, zero_start: bool = False) -> BoundNets:
+def bound_nets(
+    circuit: LogicalCircuit, graph: PacketGraph, zero_start: bool = False, outcomes_only: bool = False
+) -> BoundNets:
     """The hypergraph of a normalised circuit.
 
     Args:
         circuit: normalised circuit.
         graph: its packets.
         zero_start: whether qubits start in |0>, so that they need no room before their first gate.
+        outcomes_only: whether the state that is left does not matter, so that they need none after their last gate.
     """
     arity = np.diff(graph.node_offsets)
     wide = (circuit.code[graph.node_row] == Op.PARITY) & (arity >= 3)
@@ -93,6 +96,11 @@ def bound_nets(circuit: LogicalCircuit, graph: PacketGraph, zero_start: bool = F
     originals = np.isin(life_offsets[:-1], graph.packet_offsets[:-1])
     if not zero_start:
         starts_known[life_offsets[:-1][originals]] = False
+    occupied, fixed_end = ~(ends | starts_known), ~ends[life_offsets[1:] - 1]
+    kept = circuit.kept_wires() & (not outcomes_only)
+    unseen = ~kept[graph.packet_qubit[life_offsets[1:] - 1]]
+    occupied[(life_offsets[1:] - 1)[unseen]] = False
+    fixed_end[unseen] = False
     return BoundNets(
         graph=graph,
         life_of_packet=life,
@@ -101,10 +109,10 @@ def bound_nets(circuit: LogicalCircuit, graph: PacketGraph, zero_start: bool = F
         num_gates=len(ordinary),
         gate_offsets=offsets,
         legs=graph.leg_packet[at],
-        occupied=~(ends | starts_known),
+        occupied=occupied,
         fixed_start=~(starts_known | ends)[life_offsets[:-1]],
-        fixed_end=~ends[life_offsets[1:] - 1],
-        idle=(np.diff(graph.packet_offsets) == 0) & (not zero_start),
+        fixed_end=fixed_end,
+        idle=(np.diff(graph.packet_offsets) == 0) & kept & (not zero_start),
     )
 
 

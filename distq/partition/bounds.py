@@ -49,15 +49,18 @@ class Bounds:
         return next((name for bound, name in classes if ebits == bound), None)
 
 
-def lower_bounds(plan: Plan, junctions: Int32 | None = None, *, zero_start: bool = False) -> Bounds:
+def lower_bounds(
+    plan: Plan, junctions: Int32 | None = None, *, zero_start: bool = False, outcomes_only: bool = False
+) -> Bounds:
     """Bounds for the circuit, the network and the homes of a plan.
 
     Args:
         plan: its circuit, packets, network and homes are used; what it costs does not matter.
         junctions: (J,) homes of its junctions; default those of its placement.
         zero_start: whether qubits start in |0>, so that they need no room before their first gate.
+        outcomes_only: whether the state that is left does not matter, so that they need none after their last gate.
     """
-    nets = bound_nets(plan.circuit, plan.graph, zero_start)
+    nets = bound_nets(plan.circuit, plan.graph, zero_start, outcomes_only)
     every = spanning_bound(nets, plan.network.data_array)
     if len(nets.legs) * plan.network.num_modules > MOST_CUT_LEGS:
         return Bounds(every, every, every)

@@ -46,14 +46,11 @@ def packet_costs(placement: Placement, span: SpanCost, graph: PacketGraph) -> ND
     """(K,) estimated ebits of each packet: its modules are those of the junctions around it and of its nodes."""
     packet = np.arange(graph.num_packets, dtype=np.int32)
     before = graph.junction(packet)
+    first, second = placement.homes[before], placement.homes[before + 1]
+    if graph.dead is not None:  # there the qubit is nowhere
+        first, second = np.where(graph.dead[before], second, first), np.where(graph.dead[before + 1], first, second)
     owner = np.concatenate([packet, packet, graph.leg_packet])
-    module = np.concatenate(
-        [
-            placement.homes[before],
-            placement.homes[before + 1],
-            placement.sites_of_legs(graph),
-        ]
-    )
+    module = np.concatenate([first, second, placement.sites_of_legs(graph)])
     return span.of_sets(owner, module, graph.num_packets)
 
 
@@ -82,10 +79,10 @@ def exchange_modules(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     home = plan.initial_homes.copy()
     first: list[int] = []
     second: list[int] = []
-    moving = np.flatnonzero((plan.kind == Step.SHIFT) | (plan.kind == Step.EXCHANGE))
+    moving = np.flatnonzero(np.isin(plan.kind, (Step.SHIFT, Step.EXCHANGE, Step.JUMP)))
     for i in moving.tolist():
         a, b = int(plan.a[i]), int(plan.b[i])
-        if plan.kind[i] == Step.SHIFT:
+        if plan.kind[i] != Step.EXCHANGE:
             home[a] = b
         else:
             first.append(int(home[a]))

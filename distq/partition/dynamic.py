@@ -20,18 +20,33 @@ def junction_slots(graph: PacketGraph) -> tuple[Int32, int]:
     """Time slot of each junction, and the number of slots.
 
     The first junction of a qubit is in slot 0, the last in the last slot; one between two packets is in the slot of
-    the first node of the packet after it, in the order of rows.
+    the first node of the packet after it, in the order of rows. A dead one (`PacketGraph.dead`) is in the slot from
+    which its qubit takes no room any more.
     """
     n = graph.num_qubits
     first = np.full(graph.num_packets, np.iinfo(np.int64).max)
-    np.minimum.at(first, graph.leg_packet, graph.node_row[graph.leg_node()].astype(np.int64))
+    leg_row = graph.node_row[graph.leg_node()].astype(np.int64)
+    np.minimum.at(first, graph.leg_packet, leg_row)
     row = np.full(graph.num_junctions, -1, np.int64)
-    row[graph.junction(np.arange(graph.num_packets, dtype=np.int32))] = first
+    before = graph.junction(np.arange(graph.num_packets, dtype=np.int32))
+    row[before] = first
     start = graph.packet_offsets[:-1] + np.arange(n)
     last = graph.packet_offsets[1:] + np.arange(n)
     row[start] = -1
     row[last[last > start]] = np.iinfo(np.int64).max
-    distinct, slot = np.unique(row, return_inverse=True)
+    if graph.dead is None:
+        distinct, slot = np.unique(row, return_inverse=True)
+        return slot.astype(np.int32), len(distinct)
+    # The qubit is there from its reset on, and until the last node of the packet before.
+    reset = np.flatnonzero(graph.dead[before])
+    row[before[reset] + 1] = first[reset]
+    gone = np.full(graph.num_packets, -1, np.int64)
+    np.maximum.at(gone, graph.leg_packet, leg_row)
+    distinct = np.unique(np.concatenate([row[~graph.dead], [-1, np.iinfo(np.int64).max]]))
+    slot = np.searchsorted(distinct, row)
+    ending = np.flatnonzero(graph.dead[before + 1])
+    slot[before[ending] + 1] = np.searchsorted(distinct, gone[ending], side="right")
+    slot[start[graph.dead[start]]] = 0
     return slot.astype(np.int32), len(distinct)
 
 
@@ -51,6 +66,7 @@ class DynamicSearch:
         structure, scalars = gate_structure(self.hypergraph, problem.span, problem.network.comm_array, modules)
         slot, slots = junction_slots(graph)
         line_first = np.concatenate([graph.packet_offsets[:-1] + np.arange(n), [graph.num_junctions]])
+        self.dead = np.zeros(graph.num_junctions, np.bool_) if graph.dead is None else graph.dead
         loose = self._loose(line_first)
         structure |= {
             "capacity": np.where(problem.allowed, problem.capacities, 0),
@@ -59,6 +75,7 @@ class DynamicSearch:
             "line_first": line_first,
             "slot": slot,
             "loose": loose.astype(np.int32),
+            "dead": self.dead.astype(np.int32),
             "idle_end": np.zeros(n, np.int32),
         }
         scalars |= {"num_qubits": n, "num_slots": slots, "num_loose": int(loose.sum())}
@@ -83,7 +100,7 @@ class DynamicSearch:
         loose[start[problem.end_qubit[problem.tied]]] = False
         loose[start[start == last]] = False
         loose[problem.pinned[junction_qubit(problem.graph)]] = False
-        return loose
+        return loose & ~self.dead
 
     def load(self, placement: Placement) -> int:
         """Start from a placement; returns its energy. `overload` counts the data qubits missing, slot by slot."""
@@ -91,13 +108,20 @@ class DynamicSearch:
         from distq.partition.kernels import rebuild
 
         v, at, graph, nodes = self.v, self.at, self.problem.graph, self.hypergraph.nodes
-        v[at.home : at.home + graph.num_junctions] = placement.homes
+        homes = placement.homes.copy()
+        packet = np.arange(graph.num_packets, dtype=np.int32)
+        before = graph.junction(packet)
+        ending = before[self.dead[before + 1] & ~self.dead[before]]
+        homes[ending + 1] = homes[ending]  # dead junctions follow the one before them
+        v[at.home : at.home + graph.num_junctions] = homes
         last = graph.packet_offsets[1:] + np.arange(graph.num_qubits)
         ends = placement.final_homes
         self._start_ends = (placement.homes[last] if ends is None else ends).astype(np.int32)
         self.s[at.idle_end : at.idle_end + at.num_qubits] = self._start_ends
         net_home = v[at.net_home : at.net_home + 2 * at.num_nets].reshape(-1, 2)
-        net_home[:, 0], net_home[:, 1] = self.hypergraph.net_homes(graph, placement.homes)
+        net_home[:, 0], net_home[:, 1] = self.hypergraph.net_homes(graph, homes)
+        begins = packet[self.dead[before]]
+        net_home[begins, 0] = net_home[begins, 1]
         v[at.site : at.site + at.num_nodes] = nodes.sites(graph, placement)
         self.energy = int(rebuild(self.s, v, at))
         self.overload = int(fill_load(self.s, v, at))
@@ -144,7 +168,10 @@ def planned_moves(graph: PacketGraph, homes: Int32, rows: int) -> Int32:
     last = np.zeros(graph.num_packets, bool)
     last[graph.packet_offsets[1:][np.diff(graph.packet_offsets) > 0] - 1] = True
     before = graph.junction(packet)
-    moved = np.flatnonzero(homes[before] != homes[before + 1])
+    moved = homes[before] != homes[before + 1]
+    if graph.dead is not None:
+        moved &= ~graph.dead[before] & ~graph.dead[before + 1]
+    moved = np.flatnonzero(moved)
     row = np.where(last, rows, first[1:])[moved]
     moves = np.stack([row, graph.packet_qubit[moved], homes[before + 1][moved]], axis=1)
     return moves[np.argsort(row, kind="stable")].astype(np.int32)

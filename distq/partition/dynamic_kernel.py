@@ -3,7 +3,8 @@
 Time is the order of rows in the circuit, in slots: one for the start, one for each packet's first node, one for the
 end. A junction takes a data qubit of its home in its own slot; a packet whose two junctions have the same home takes
 one there in all slots between; a packet in which the qubit moves takes none (the home is on communication qubits
-then). Import this module late: it loads Numba.
+then). Where a qubit holds nothing (`dead`), it takes no room, and need not be moved: the net before it ends at the home
+of the junction before, the one after it begins at that of the junction after. Import this module late: it loads Numba.
 """
 
 from __future__ import annotations
@@ -68,8 +69,9 @@ def set_junction(s: Any, v: Any, at: Any, j: Any, m: Any) -> Any:
     q = s[at.line + j]
     t = s[at.slot + j]
     delta = 0
-    bump(s, v, at, a, t, t + 1, -1)
-    bump(s, v, at, m, t, t + 1, 1)
+    stays = at.num_slots if j + 1 == s[at.line_first + q + 1] else t + 1
+    bump(s, v, at, a, t, stays, -1)
+    bump(s, v, at, m, t, stays, 1)
     for side in range(2):
         if side == 0:
             if j == s[at.line_first + q]:
@@ -83,10 +85,19 @@ def set_junction(s: Any, v: Any, at: Any, j: Any, m: Any) -> Any:
             begin, end = t + 1, s[at.slot + other]
         if at.tight:
             delta -= lack_in(s, v, at, e)
-        delta += shift(s, v, at, e, a, m, 1)
+        gone = s[at.dead + other]
+        delta += shift(s, v, at, e, a, m, 1 + gone)
         v[at.net_home + 2 * e + 1 - side] = m
+        if gone:  # the home at the other end follows
+            v[at.net_home + 2 * e + side] = m
         if at.tight:
             delta += lack_in(s, v, at, e)
+        if gone:
+            if side == 1:
+                bump(s, v, at, a, begin, end, -1)
+                bump(s, v, at, m, begin, end, 1)
+                v[at.home + other] = m
+            continue
         h = v[at.home + other]
         if h == a:
             bump(s, v, at, a, begin, end, -1)
@@ -261,9 +272,11 @@ def fill_load(s: Any, v: Any, at: Any) -> Any:
             bump(s, v, at, s[at.idle_end + q], at.num_slots - 1, at.num_slots, 1)
             continue
         for j in range(s[at.line_first + q], s[at.line_first + q + 1]):
+            if s[at.dead + j]:
+                continue
             t = s[at.slot + j]
             h = v[at.home + j]
-            bump(s, v, at, h, t, t + 1, 1)
+            bump(s, v, at, h, t, at.num_slots if j + 1 == s[at.line_first + q + 1] else t + 1, 1)
             if j + 1 < s[at.line_first + q + 1] and v[at.home + j + 1] == h:
                 bump(s, v, at, h, t + 1, s[at.slot + j + 1], 1)
     return v[at.over]

@@ -260,6 +260,9 @@ def expand(graph: PacketGraph, nodes: GateNodes, homes: Int32, sites: Int32, nam
     """A placement from homes of all junctions and sites of merged nodes; nodes without choice go home."""
     first_leg = graph.leg_packet[graph.node_offsets[:-1]]
     at_home = homes[graph.junction(first_leg)]
+    if graph.dead is not None:  # a reset takes place where the qubit is needed next
+        begins = graph.dead[graph.junction(first_leg)]
+        at_home[begins] = homes[graph.junction(first_leg)[begins] + 1]
     chosen = nodes.of_node >= 0
     result = at_home.astype(np.int32)
     result[chosen] = sites[nodes.of_node[chosen]]

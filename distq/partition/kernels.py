@@ -58,6 +58,7 @@ class Layout(NamedTuple):
     slot: int = 0  # (J,) time slot of each junction
     loose: int = 0  # (J,) 1 for junctions that may move; `movable` lists them
     idle_end: int = 0  # (n,) where wires without packets end
+    dead: int = 0  # (J,) 1 for junctions at which a qubit holds nothing and takes no room
     # In v; what comes before `presence` is the solution, the rest follows from it:
     home: int = 0  # (n,) home of each qubit; in the dynamic search (J,) of each junction
     load: int = 0  # (k,) qubits at home in each module; in the dynamic search (k, slots)

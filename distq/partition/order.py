@@ -152,7 +152,8 @@ class _Orderer(Collectors):
             s += 1
         self.need[q] = need
         goal = self.junction_home[packet + q + 1]
-        self.goal[q] = goal if self.moves_left[q] and goal != self.home[q] else -1
+        moves = self.moves_left[q] and not self.dead_junction[packet + q + 1]
+        self.goal[q] = goal if moves and goal != self.home[q] else -1
         self.ready_for[q] = {}
 
     def release(self, node: int) -> None:
@@ -166,8 +167,10 @@ class _Orderer(Collectors):
             if self.done[node]:
                 continue
             if self.local[node]:
-                self.site[node] = self.home[self.legs[node][0]]
-                self.execute(node, self.site[node])
+                if self.dead[self.legs[node][0]]:
+                    heappush(self.blocked, node)  # until it is needed, others may have its place
+                else:
+                    self.execute(node, self.home[self.legs[node][0]])
                 continue
             site = self.site[node]
             if node in self.spread:
@@ -189,6 +192,8 @@ class _Orderer(Collectors):
     def execute(self, node: int, site: int) -> None:
         """Carry out a node in a module where everything it needs is."""
         self.steps.append((Step.NODE, node, site, 0))
+        if self.local[node]:
+            self.site[node] = site
         self.done[node] = 1
         sites = self.spread.get(node)
         for q in self.legs[node]:
@@ -214,7 +219,10 @@ class _Orderer(Collectors):
         self.segment[q] = s + 1
         ends = s + 1 == self.segment_offsets[q + 1]
         if ends or self.segment_packet[s + 1] != self.segment_packet[s]:
-            if self.must_move(q):
+            packet = self.packet_offsets[q + 1] if ends else self.segment_packet[s + 1]
+            if self.dead_junction[packet + q]:
+                self.die(q)
+            elif self.must_move(q):
                 self.waiting[q] = 1
                 self.goal[q] = self.next_home(q)
                 return
@@ -273,6 +281,11 @@ class _Orderer(Collectors):
     # A node whose turn it is, whatever it costs.
 
     def force(self, node: int) -> None:
+        if self.local[node]:
+            (q,) = self.legs[node]
+            self.begin(q, self.segment_packet[self.segment[q]] + q + 1)
+            self.execute(node, self.home[q])
+            return
         scattered = False
         while not self.serve(node):
             if any(self.parked):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distq.errors import InfeasibleError
-from distq.partition.order_state import OrderState
+from distq.partition.order_ghosts import Ghosts
 from distq.partition.plan import Step
 
 
-class Movers(OrderState):
+class Movers(Ghosts):
     """The part of the list scheduler that changes homes."""
 
     #: Whether two qubits may change places by three copied CX.
@@ -18,7 +18,7 @@ class Movers(OrderState):
     def step_towards(self, q: int, goal: int, keep: Sequence[int] = ()) -> None:
         """Move the home of q one hop towards a module: into a free data qubit, or by an exchange."""
         there = self.any_hop[self.home[q]][goal]
-        if len(self.residents[there]) < self.data[there]:
+        if self.has_room(there):
             self.move(q, there)
             return
         partners = [v for v in self.residents[there] if v not in keep]
@@ -43,7 +43,7 @@ class Movers(OrderState):
         Where communication qubits suffice, qubits on the move wait on them for their data qubits instead.
         """
         while goals := {q: m for q, m in goals.items() if self.home[q] != m}:
-            free = [q for q, m in goals.items() if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
+            free = [q for q, m in goals.items() if self.has_room(m) and self.can_reach(q, m)]
             if free:
                 self.move(free[0], goals[free[0]])
                 continue
@@ -75,10 +75,38 @@ class Movers(OrderState):
 
     def move(self, q: int, there: int) -> None:
         """State teleportation into a free data qubit of another module; copies elsewhere stay."""
+        here, parked = self.home[q], self.parked[q]
+        if self.dead[q]:
+            self.jump(q, there)
+            return
+        ghost = self.vacate(there)
         if there not in self.copies[q] and not self.fetch(q, there, [q]):
             self.no_room(self.home[q], there)
         self.shift(q, there)
         self.settle(q)
+        if ghost >= 0:
+            self.put_ghost(ghost, here if not parked else there)
+
+    def begin(self, q: int, junction: int) -> None:
+        """A wire is about to hold something again: at the home that is planned if there is room, else where it is.
+
+        A wire there that is about to move may give up its data qubit for it.
+        """
+        module = self.junction_home[junction]
+        if self.home[q] != module and not self.has_room(module):
+            leaving = [v for v in self.residents[module] if self.leaves(v)]
+            if leaving and self.can_park(module):
+                self.park(min(leaving))
+        if self.home[q] != module and self.has_room(module):
+            self.jump(q, module)
+        self.dead[q] = 0
+        end = self.segment_packet[self.segment_offsets[q + 1] - 1] + q + 1
+        while self.home[q] != module and junction <= end and self.junction_home[junction] == module:
+            # No move is planned that would bring it there.
+            self.junction_home[junction] = self.home[q]
+            if junction == end:
+                self.target[q] = self.home[q]
+            junction += 1
 
     def leaves(self, q: int) -> bool:
         """Whether q is in a packet in which it moves, so that it may give up its data qubit."""
@@ -98,12 +126,15 @@ class Movers(OrderState):
             if not self.parked[q]:
                 continue
             here = self.home[q]
-            if len(self.residents[here]) < self.data[here]:
+            if self.has_room(here):
+                ghost = self.vacate(here)
                 self.parked[q] = 0
                 self.residents[here].add(q)
                 self.settle(q)
+                if ghost >= 0:
+                    self.put_ghost(ghost, here)
                 continue
-            room = [m for m in range(self.k) if len(self.residents[m]) < self.data[m] and self.can_reach(q, m)]
+            room = [m for m in range(self.k) if self.has_room(m) and self.can_reach(q, m)]
             if room:
                 self.move(q, min(room, key=lambda m: (self.distance[here][m], m)))
             else:
@@ -136,6 +167,11 @@ class Movers(OrderState):
 
     def exchange(self, p: int, q: int) -> None:
         """Exchange the homes of two qubits: 2 ebits a hop if a module has two communication qubits, else 3."""
+        if self.dead[p] or self.dead[q]:
+            if self.dead[p]:
+                p, q = q, p
+            self.move(p, self.home[q])
+            return
         if self.comm[self.home[p]] >= 2:
             p, q = q, p
         here, there = self.home[p], self.home[q]
@@ -189,6 +225,9 @@ class Movers(OrderState):
         connected: every qubit can reach its module without passing a completed one.
         """
         self.unpark()
+        for q in range(self.n):
+            if self.dead[q]:
+                self.target[q] = self.home[q]
         while self.teleport_home():
             pass
         remaining = set(self.target) | set(self.home)
@@ -229,11 +268,7 @@ class Movers(OrderState):
         """Teleport one qubit straight into a free data qubit of the module where it must end, if there is such."""
         for q in range(self.n):
             there = self.target[q]
-            if (
-                self.home[q] != there
-                and len(self.residents[there]) < self.data[there]
-                and self.link_of[self.home[q]][there] >= 0
-            ):
+            if self.home[q] != there and self.has_room(there) and self.link_of[self.home[q]][there] >= 0:
                 self.move(q, there)
                 return True
         return False
@@ -242,7 +277,7 @@ class Movers(OrderState):
         """Move q to `goal` through modules that are still open; those in its way step back by one hop."""
         path = self.open_path(self.home[q], goal, open_modules)
         for there in path:
-            if len(self.residents[there]) < self.data[there]:
+            if self.has_room(there):
                 self.move(q, there)
                 continue
             here = self.home[q]

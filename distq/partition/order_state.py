@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distq.circuit.logical import LogicalCircuit
+from distq.network.feasible import parts
 from distq.network.model import Network
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Step
@@ -101,14 +102,26 @@ class OrderState:
         self.goal = [-1] * self.n
         self.waiting = bytearray(self.n)
         self.parked = bytearray(self.n)
+        # Wires that hold nothing that matters: they have a place only so that they can begin again there.
+        dead = np.zeros(graph.num_junctions, np.bool_) if graph.dead is None else graph.dead
+        self.dead_junction: list[bool] = dead.tolist()
+        self.dead = bytearray(dead[first].tolist())
         # Modules.
         self.comm: list[int] = network.comm_array.tolist()
         self.free: list[int] = self.comm.copy()
         self.held: list[list[int]] = [[] for _ in range(self.k)]
         self.residents: list[set[int]] = [set() for _ in range(self.k)]
-        for q, m in enumerate(self.home):
-            self.residents[m].add(q)
         self.data: list[int] = network.data_array.tolist()
+        #: Where wires may be that hold nothing.
+        self.part: Sequence[int] = range(self.k)
+        if graph.dead is not None and self.n:
+            self.part = next(p for p in parts(network) if self.home[0] in p)
+        for q in sorted(range(self.n), key=lambda q: self.dead[q]):
+            m = self.home[q]
+            if self.dead[q] and len(self.residents[m]) >= self.data[m]:
+                m = next(m for m in self.part if len(self.residents[m]) < self.data[m])
+                self.home[q] = self.initial_homes[q] = m
+            self.residents[m].add(q)
         self.link_of = network.link_of.tolist()
         self.distance, self.hop = relay_distances(network)
         self.any_distance, self.any_hop = relay_distances(network, 0)

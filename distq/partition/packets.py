@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -41,6 +41,8 @@ class PacketGraph:
             its line.
         turn_rows: rows of one-qubit gates.
         turn_flips: (S+n,) True where these gates multiply to an X-type (antidiagonal) matrix.
+        dead: (J,) True for junctions at which the qubit holds nothing that matters, and takes no room: before a reset,
+            and at the end if its state there does not matter. None: it always does, or keeps its place all the same.
         node_parity: (M,) True for parity gates on three or more qubits: their legs may have sites of their own, which
             a parity net joins.
     """
@@ -60,6 +62,7 @@ class PacketGraph:
     turn_rows: Int32
     turn_flips: NDArray[np.bool_]
     node_parity: NDArray[np.bool_]
+    dead: NDArray[np.bool_] | None = None
 
     @property
     def num_nodes(self) -> int:
@@ -132,7 +135,7 @@ def build_packets(circuit: LogicalCircuit) -> PacketGraph:
     turn_offsets = np.concatenate([[0], np.cumsum(np.bincount(entry, minlength=entries))]).astype(np.int64)
     flips = np.bincount(entry, weights=axis[one] == _FLIPS, minlength=entries)
     ends = np.bincount(entry, weights=axis[one] == _ENDS, minlength=entries)
-    return PacketGraph(
+    graph = PacketGraph(
         num_qubits=n,
         node_row=node_row,
         node_local=node_local,
@@ -149,6 +152,17 @@ def build_packets(circuit: LogicalCircuit) -> PacketGraph:
         turn_flips=(flips % 2 == 1) & (ends == 0),
         node_parity=(circuit.code[node_row] == Op.PARITY) & (arity >= 3),
     )
+    return replace(graph, dead=_dead(circuit, graph)) if circuit.reuse else graph
+
+
+def _dead(circuit: LogicalCircuit, graph: PacketGraph) -> NDArray[np.bool_] | None:
+    """(J,) junctions at which qubits hold nothing that matters; None if there are none."""
+    dead = np.zeros(graph.num_junctions, np.bool_)
+    reset = np.flatnonzero((circuit.code[graph.node_row] == Op.RESET) & (circuit.guard[graph.node_row] < 0))
+    dead[graph.junction(graph.leg_packet[graph.node_offsets[reset]])] = True
+    ends = ~circuit.kept_wires() & (np.diff(graph.packet_offsets) > 0)
+    dead[(graph.packet_offsets[1:] + np.arange(graph.num_qubits))[ends]] = True
+    return dead if dead.any() else None
 
 
 @njit(cache=True)

@@ -148,8 +148,14 @@ def make_problem(
     end = np.where(pinned >= 0, pinned, end).astype(np.int32)
     for name, homes in (("start", fixed), ("end", end)):
         _check_room(name, homes, network, may)
-    wire = circuit.output_wire
     final = np.full(n, -1, np.int32)
+    if circuit.input_wire is not None:  # wires carry several qubits in turn, none of which has a wanted home
+        nothing = np.zeros(n, np.bool_)
+        end_qubit = np.arange(n, dtype=np.int32)
+        return PartitionProblem(
+            graph, network, capacities, seed, effort, fixed, final, end_qubit, nothing, may, nothing, halt or Halt()
+        )
+    wire = circuit.output_wire
     final[wire] = end
     end_qubit = np.arange(n, dtype=np.int32)
     if final_homes == "same":

@@ -73,6 +73,9 @@ class Step(IntEnum):
     GATHER = 8
     #: The same; what c holds for this node already is added to it. One ebit.
     MERGE = 9
+    #: a = qubit that holds nothing that matters, b = module: what it holds is given up where it is, and its place from
+    #: here on is a free data qubit of that module; b = -1: it has none for the time being.
+    JUMP = 10
 
 
 @dataclass(frozen=True)

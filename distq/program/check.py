@@ -106,7 +106,13 @@ def _check_rows(program: DistributedProgram) -> None:
         _fail(f"row {int(key[same[0]] // (program.num_physical + 1))} names a qubit twice")
     _check_pairs(program)
     _check_params(program)
-    _first(program, (program.exchange >= 0) & (code != Op.CX), "belongs to an exchange, but is no CX")
+    named = (program.exchange != -1) & (code == Op.RESET)
+    _first(program, (program.exchange != -1) & (code != Op.CX) & ~named, "belongs to an exchange, but is no CX")
+    _first(program, (program.exchange < -1) & ~named, "gives up a qubit, but is no RESET")
+    _first(program, named & (program.guard >= 0), "begins or gives up a qubit under a condition")
+    _first(program, program.exchange < -1 - program.num_qubits, "gives up a qubit that the source has not")
+    if np.sort(program.exchange[named & (program.exchange >= 0)]).tolist() != list(range(len(program.births))):
+        _fail("not every birth is one RESET row")
 
 
 def _check_pairs(program: DistributedProgram) -> None:
@@ -192,6 +198,13 @@ def _check_guards(program: DistributedProgram, home: NDArray[np.int32]) -> None:
 def _check_source(program: DistributedProgram) -> None:
     if len(program.input_qubit) != len(program.output_qubit):
         _fail("it has different numbers of input and output qubits")
+    unborn = list(program.unborn)
+    if unborn != sorted(set(unborn)) or any(not 0 <= q < program.num_qubits for q in unborn):
+        _fail("'unborn' is not an increasing list of qubits of the source")
+    if any(not 0 <= q < program.num_qubits for q in program.births):
+        _fail("a qubit is born that the source has not")
+    if program.unborn and program.start != "zero":
+        _fail("qubits begin in |0>, but that is not promised")
     for qubits, what in ((program.input_qubit, "an input"), (program.output_qubit, "an output")):
         if _outside(qubits, program.num_physical):
             _fail(f"{what} lies on a qubit that is not in the qubit table")

@@ -197,6 +197,10 @@ class _Body:
                 text = f"{head}{names[q]};"
                 if op == sxdg:
                     self.defined[m].add(SXDG_DEFINITION)
+                elif self.exchange[row] >= 0:
+                    lines_of[m].append(f"@distq.birth {self.exchange[row]}")
+                elif self.exchange[row] < -1:
+                    lines_of[m].append(f"@distq.end {-2 - self.exchange[row]}")
             elif op == epr:
                 other = qubits[at + 1]
                 lines_of[module_of[other]].append(f"epr({pair}) {names[other]};")

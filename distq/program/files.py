@@ -163,6 +163,8 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         "promise": {"start": program.start, "outcomes_only": program.outcomes_only},
         **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
         **({"error_bound": program.error_bound} if program.error_bound else {}),
+        **({"births": list(program.births)} if program.births else {}),
+        **({"unborn": list(program.unborn)} if program.unborn else {}),
     }
 
 

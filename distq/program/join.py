@@ -270,6 +270,8 @@ class _Joiner:
                 for b in manifest.blocks
             ),
             error_bound=manifest.error_bound,
+            births=tuple(manifest.births),
+            unborn=tuple(manifest.unborn),
             block_parameters=tuple(sorted({p.name for p in self.parameters.values()} - set(used))),
         )
 

@@ -93,6 +93,8 @@ class Manifest(msgspec.Struct):
     derived: list[tuple[str, str]] = []
     blocks: list[_Block] = []
     error_bound: Annotated[float, Meta(ge=0)] = 0.0
+    births: list[_Index] = []
+    unborn: list[_Index] = []
     schedule: _Schedule | None = None
     stats: dict[str, Any] = {}
     plan: _Plan | None = None
@@ -177,6 +179,10 @@ def _check(manifest: Manifest, network: Network, path: str) -> None:
     ):
         if any(bit >= size for _, bits in registers for bit in bits):
             fail(f"a {what} register of the circuit names a {what} that does not exist")
+    if max(manifest.births, default=-1) >= circuit.qubits:
+        fail("'births' names a qubit that does not exist")
+    if manifest.unborn and (manifest.promise.start != "zero" or max(manifest.unborn) >= circuit.qubits):
+        fail("'unborn' names a qubit that does not exist, or 'promise' does not say that qubits start in |0>")
     for number, block in enumerate(manifest.blocks):
         if not block.of or any(source == [] if isinstance(source, list) else source < -number for source in block.of):
             fail(f"entry {number} of 'blocks' does not say which instructions or earlier blocks it replaces")

@@ -33,7 +33,7 @@ _GUARD = re.compile(rf"if \((!?)([mr])\[{_N}\]\) \{{ (.*) \}}")
 _MEASURE = re.compile(rf"m\[{_N}\] = measure ([dc])\[{_N}\];")
 _OPERAND = re.compile(rf"([dc])\[{_N}\]")
 _CONTROLLED = re.compile(r"ctrl\(([1-9][0-9]{0,5})\) @ p\((.*)\)")
-_ANNOTATION = re.compile(rf"@distq\.(send|recv|exchange) {_N}")
+_ANNOTATION = re.compile(rf"@distq\.(send|recv|exchange|birth|end) {_N}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?")
 
 _PLAIN: dict[str, tuple[int, int]] = {
@@ -70,7 +70,7 @@ class ModuleRows:
         templates: columns of the templates; `bit` is the index in m of a measurement, `pair` the number of a pair.
         sends: (position of the statement, message) of every message, in the order of the lines.
         receives: (position of the statement, message) of every message that is read.
-        exchange: (position of the statement, exchange).
+        exchange: (position of the statement, exchange that a cx belongs to, or qubit that a reset begins, or -2 - q).
     """
 
     path: str
@@ -244,7 +244,10 @@ class _Reader:
     def _annotation(self, text: str) -> tuple[str, int]:
         match = _ANNOTATION.fullmatch(text)
         if match is None:
-            self.fail(f"cannot read the annotation {_short(text)}; known are @distq.send, @distq.recv, @distq.exchange")
+            self.fail(
+                f"cannot read the annotation {_short(text)}; known are @distq.send, @distq.recv, @distq.exchange, "
+                "@distq.birth, @distq.end"
+            )
         return match[1], int(match[2])
 
     def _attach(self, position: int, template: int, pending: list[tuple[str, int]]) -> None:
@@ -265,6 +268,11 @@ class _Reader:
                     self.fail(f"r[{index}] is received a second time")
                 self.received_yet[index] = 1
                 self.receives.append((position, number))
+            elif kind in ("birth", "end"):
+                exchanges += 1
+                if exchanges > 1 or self.templates.code[template] != Op.RESET or self.templates.guard[template]:
+                    self.fail(f"a {kind} annotation stands alone before a reset without condition")
+                self.exchange.append((position, number if kind == "birth" else -2 - number))
             else:
                 exchanges += 1
                 if exchanges > 1 or self.templates.code[template] != Op.CX:

@@ -54,13 +54,19 @@ class DistributedProgram:
         bit2: (N,) the RECEIVED bit that SEND writes in the other module, else -1.
         link: (N,) link index of EPR rows, else -1.
         tag: (N,) row of the plan's step table that this row comes from, -1 if none.
-        exchange: (N,) number of the three-CX exchange that a CX row belongs to, else -1: the verifier's
-            witness.
+        exchange: (N,) the verifier's witness: number of the three-CX exchange that a CX row belongs to; number of the
+            birth (`births`) that a RESET row is, what was there before being given up; -2 - q for a RESET row that
+            gives up qubit q of the source; else -1.
         qubit_module, qubit_role, qubit_index: for every physical qubit its module, DATA or COMM, and its
             index there.
         bit_module, bit_kind, bit_index: for every bit its module, MEASURED or RECEIVED, and its index there.
-        input_qubit: (n,) physical qubit that holds qubit i of the source circuit at the start.
-        output_qubit: (n,) physical qubit that holds it at the end.
+        input_qubit: (n,) physical qubit that holds qubit i of the source circuit at the start; where it begins later
+            (`unborn`), the one where it does.
+        output_qubit: (n,) physical qubit that holds it at the end; qubits that were given up before may have the same
+            as others.
+        births: qubit of the source that begins at each birth, in |0>; those of one qubit are in the order of its lives.
+        unborn: qubits of the source that are nowhere at the start, in increasing order: their first life begins at a
+            birth, if at all.
         clbit_values: for each classical bit of the source its value at the end, over program bits.
         expressions: Qiskit ParameterExpressions.
         qubit_registers, clbit_registers, circuit_name, global_phase: of the source circuit.
@@ -104,6 +110,8 @@ class DistributedProgram:
     blocks: tuple[Block, ...] = ()
     block_parameters: tuple[str, ...] = ()
     error_bound: float = 0.0
+    births: tuple[int, ...] = ()
+    unborn: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.code)

@@ -25,6 +25,27 @@ def lower(plan: Plan) -> DistributedProgram:
     return _Lowering(plan).run()
 
 
+def ends_here(qubit: int) -> int:
+    """What the column `exchange` says of a reset that gives up a qubit of the source."""
+    return -2 - qubit
+
+
+def _births(plan: Plan) -> tuple[dict[int, int], tuple[int, ...]]:
+    """The number of the birth that each row is, and the qubits of the source that are born.
+
+    Where wires change their places, or carry several qubits in turn, every unconditional reset is a birth, in the order
+    of rows: then those of one qubit are in the order of its lives.
+    """
+    circuit = plan.circuit
+    if circuit.input_wire is None and not (plan.kind == Step.JUMP).any():
+        return {}, ()
+    qubit = dict(circuit.births)
+    rows = np.flatnonzero((circuit.code == Op.RESET) & (circuit.guard < 0)).tolist()
+    wires = circuit.qubits[circuit.qubit_offsets[rows]].tolist()
+    births = tuple(qubit.get(row, wire) for row, wire in zip(rows, wires, strict=True))
+    return {row: number for number, row in enumerate(rows)}, births
+
+
 class _Slots:
     """Free places among the data or communication qubits of one module; the lowest free one is taken."""
 
@@ -94,6 +115,19 @@ class _Lowering:
         self.version_bit: dict[int, int] = {}
         self.received: dict[tuple[int, int], int] = {}
         self.exchanges = 0
+        #: Number of the birth at each reset between lives, the qubits by number, and where they began first.
+        self.births, self.born = _births(plan)
+        self.birthplace: dict[int, int] = {}
+        #: Qubit of the source that each wire carries, wires that have changed their place since they held anything, and
+        #: the qubits of the source that were given up on data qubits which were not reset since.
+        self.carries = list(range(len(self.home)))
+        if self.circuit.input_wire is not None:
+            self.carries = [-1] * len(self.home)
+            for q, wire in enumerate(self.circuit.input_wire.tolist()):
+                if wire >= 0:
+                    self.carries[wire] = q
+        self.jumped: set[int] = set()
+        self.given_up: dict[int, int] = {}
         self.tag = -1
         # Columns of the circuit as lists, for speed.
         c = self.circuit
@@ -102,7 +136,7 @@ class _Lowering:
         self.exprs, self.guard, self.bit = c.param_expr.tolist(), c.guard.tolist(), c.bit.tolist()
 
     def run(self) -> DistributedProgram:
-        inputs = self.at.copy()
+        start = self.at.copy()
         plan = self.plan
         handlers = {
             int(Step.FETCH): self.fetch,
@@ -115,6 +149,7 @@ class _Lowering:
             int(Step.EXCHANGE): self.exchange,
             int(Step.GATHER): self.gather,
             int(Step.MERGE): self.merge,
+            int(Step.JUMP): self.jump,
         }
         rows = zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist(), plan.c.tolist())
         for self.tag, (kind, a, b, c) in enumerate(rows):
@@ -123,7 +158,7 @@ class _Lowering:
         circuit = self.circuit
         wires = circuit.output_wire.tolist()
         return self.out.build(
-            input_qubit=np.array(inputs, np.int32),
+            input_qubit=np.array(self.inputs(start), np.int32),
             output_qubit=np.array([self.at[w] for w in wires], np.int32),
             clbit_values=tuple(self.decision(x) for x in circuit.clbit_values),
             expressions=circuit.expressions,
@@ -133,7 +168,16 @@ class _Lowering:
             global_phase=circuit.global_phase,
             start=circuit.start,
             outcomes_only=circuit.outcomes_only,
+            births=self.born,
+            unborn=() if circuit.input_wire is None else tuple(np.flatnonzero(circuit.input_wire < 0).tolist()),
         )
+
+    def inputs(self, start: list[int]) -> list[int]:
+        """Where each qubit of the source begins: on its wire at the start, or where it is born later."""
+        if self.circuit.input_wire is None:
+            return start
+        wires = enumerate(self.circuit.input_wire.tolist())
+        return [start[w] if w >= 0 else self.birthplace.get(q, start[0]) for q, w in wires]
 
     # Qubits and bits.
 
@@ -156,6 +200,8 @@ class _Lowering:
         if qubit in self.dirty:
             self.dirty.discard(qubit)
             self.out.add(Op.RESET, (qubit,), tag=self.tag)
+        elif qubit in self.given_up:
+            self.out.add(Op.RESET, (qubit,), tag=self.tag, exchange=ends_here(self.given_up.pop(qubit)))
 
     def local_bit(self, bit: int, module: int) -> int:
         """A program bit as it is known in `module`: itself, or the bit received there; sent once."""
@@ -262,10 +308,32 @@ class _Lowering:
         guard = self.conjunction(self.guard[row], module)
         if self.code[row] == Op.MEASURE:
             self.version_bit[self.bit[row]] = self.out.measure(qubits[0], module, guard, self.tag)
+        elif row in self.births:
+            self.begin(self.qubits[self.offsets[row]], self.births[row], qubits[0])
         else:
             self.gate(row, qubits, guard)
         for share, wires in held:
             self.disentangle_parity(share, module, wires)
+
+    def begin(self, wire: int, birth: int, place: int) -> None:
+        """A wire begins to carry a qubit of the source, in |0>, here."""
+        qubit = self.carries[wire] = self.born[birth]
+        self.jumped.discard(wire)
+        self.given_up.pop(place, None)
+        self.dirty.discard(place)
+        self.birthplace.setdefault(qubit, place)
+        self.out.add(Op.RESET, (place,), tag=self.tag, exchange=birth)
+
+    def jump(self, q: int, module: int, _: int) -> None:
+        """A wire that holds nothing that matters gives up its place, and gets another one if there is a module."""
+        if self.at[q] >= 0:
+            self.give(self.at[q])
+            if q not in self.jumped and self.carries[q] >= 0:
+                self.given_up[self.at[q]] = self.carries[q]
+        self.jumped.add(q)
+        self.at[q] = -1
+        if module >= 0:
+            self.at[q], self.home[q] = self.take(module, DATA), module
 
     def wires(self, node: int, module: int) -> list[int]:
         """The wires whose legs enter a node in a module."""

@@ -10,12 +10,14 @@ import numpy as np
 from distq.partition.plan import Plan, Step
 
 #: Steps that are accounted for one by one, or consume nothing.
-_KNOWN = [Step.FETCH, Step.DROP, Step.SHIFT, Step.SETTLE, Step.TURN, Step.NODE, Step.PARK, Step.EXCHANGE]
+_KNOWN = [Step.FETCH, Step.DROP, Step.SHIFT, Step.SETTLE, Step.TURN, Step.NODE, Step.PARK, Step.EXCHANGE, Step.JUMP]
 
 
 @dataclass
 class Account:
-    """Rows of plain data, in the order of the plan; packets, qubits (wires) and modules by number.
+    """Rows of plain data, in the order of the plan; packets, qubits and modules by number.
+
+    Qubits are wires, or qubits of the source where these share wires.
 
     Attributes:
         packets: number, qubit, axis, home at its beginning, gates in it on two or more qubits; of packets with copies.
@@ -103,6 +105,8 @@ class _Walk:
                 self.change(i, self.packet[i], a, b)
             elif kind == Step.PARK:
                 self.parked += 1
+            elif kind == Step.JUMP:
+                self.home[a] = b
             elif kind == Step.EXCHANGE:
                 exchanges.append(len(self.changes))
                 there, here = self.home[b], self.home[a]
@@ -156,13 +160,13 @@ class _Walk:
             self.stays[packet].append(self.home[q])
 
     def finish(self, exchanges: set[int]) -> Account:
-        graph = self.plan.graph
         purpose = self.purposes()
+        source = _source_qubits(self.plan)
         used = sorted({c.packet for c in self.made if c.packet >= 0})
         result = Account(homes=self.junction_homes())
         result.packets = {
             "packet": used,
-            "qubit": graph.packet_qubit[used].tolist() if used else [],
+            "qubit": [source[p] for p in used],
             "axis": [_axis(self.plan, p) for p in used],
             "home": [self.stays[p][0] for p in used],
             "gates": [self.gates[p] for p in used],
@@ -181,6 +185,7 @@ class _Walk:
             "relay": relays,
         }
         columns = ("step", "packet", "qubit", "from", "to", "local", "saved")
+        self.changes = [(i, p, source[p] if p >= 0 else q, *rest) for i, p, q, *rest in self.changes]  # type: ignore[misc]
         moves = [(*self.changes[i], *figures[i]) for i in single]
         result.moves = {name: [row[j] for row in moves] for j, name in enumerate(columns)}
         both = [(self.changes[i], self.changes[i + 1], figures[i], figures[i + 1]) for i in sorted(exchanges)]
@@ -284,6 +289,23 @@ def _packets_of_steps(plan: Plan) -> _StepPackets:
             found[i] = now[q]
         elif kind == Step.EXCHANGE:
             found[i], found.second[i] = now[q], now[b[i]]
+    return found
+
+
+def _source_qubits(plan: Plan) -> list[int]:
+    """(K,) the qubit that each packet belongs to; of the source where wires carry several in turn."""
+    graph, circuit = plan.graph, plan.circuit
+    found: list[int] = graph.packet_qubit.tolist()
+    if circuit.input_wire is None:
+        return found
+    carries = {wire: q for q, wire in enumerate(circuit.input_wire.tolist()) if wire >= 0}
+    born = dict(circuit.births)
+    nodes = np.flatnonzero(np.isin(graph.node_row, list(born)))
+    begins = dict(zip(graph.leg_packet[graph.node_offsets[nodes]].tolist(), graph.node_row[nodes].tolist()))
+    for packet, wire in enumerate(found):
+        if packet in begins:
+            carries[wire] = born[begins[packet]]
+        found[packet] = carries[wire]
     return found
 
 

@@ -22,6 +22,7 @@ TECHNIQUES: dict[str, str] = {
     "reset": "controls on a qubit that was reset vanish",
     "known-inputs": "controls on qubits that start in |0> vanish, if that is promised",
     "outcomes-only": "gates that no measured outcome can see vanish, if only outcomes matter",
+    "reuse": "qubits that start in |0> take the place of others that were measured or reset, if that is promised",
 }
 #: The same for techniques of the order of steps.
 ORDERING: dict[str, str] = {

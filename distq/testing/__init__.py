@@ -8,6 +8,7 @@
 
 from distq.testing import gate_faults as _gate_faults  # noqa: F401  (registers its kinds)
 from distq.testing import parity_faults as _parity_faults  # noqa: F401  (registers its kinds)
+from distq.testing import reuse_faults as _reuse_faults  # noqa: F401  (registers its kinds)
 from distq.testing import witness_faults as _witness_faults  # noqa: F401  (registers its kinds)
 from distq.testing.checks import CaseReport, check_case, same_distribution, verify_with
 from distq.testing.directory_faults import (
@@ -28,6 +29,7 @@ from distq.testing.random_circuits import (
     random_circuit,
     random_network,
 )
+from distq.testing.reuse_cases import passing_circuit, random_reuse_case
 from distq.testing.strategies import (
     CompileCase,
     circuits,
@@ -61,9 +63,11 @@ __all__ = [
     "mutate_case",
     "mutations",
     "networks",
+    "passing_circuit",
     "random_case",
     "random_circuit",
     "random_network",
+    "random_reuse_case",
     "same_distribution",
     "verify_with",
     "write_files",

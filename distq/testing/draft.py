@@ -108,12 +108,13 @@ class Draft:
         self.inputs: list[int] = program.input_qubit.tolist()
         self.outputs: list[int] = program.output_qubit.tolist()
         self.clbits: list[DecisionList] = list(program.clbit_values)
+        self.births: list[int] = list(program.births)
 
     def copy(self) -> Draft:
         """An independent copy."""
         other = copy.copy(self)
         other.rows = [replace(r) for r in self.rows]
-        for name in ("places", "bit_places", "inputs", "outputs", "clbits"):
+        for name in ("places", "bit_places", "inputs", "outputs", "clbits", "births"):
             setattr(other, name, list(getattr(self, name)))
         return other
 
@@ -242,6 +243,7 @@ class Draft:
             input_qubit=ints(self.inputs),
             output_qubit=ints(self.outputs),
             clbit_values=values,
+            births=tuple(self.births),
         )
 
 

@@ -68,7 +68,8 @@ def mutations(
         UsageError: an unknown kind.
     """
     import distq.testing.gate_faults
-    import distq.testing.parity_faults  # noqa: F401  (registers its kinds)
+    import distq.testing.parity_faults
+    import distq.testing.reuse_faults  # noqa: F401  (registers its kinds)
 
     chosen = sorted(FAULTS) if kinds is None else list(kinds)
     for kind in chosen:

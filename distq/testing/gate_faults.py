@@ -157,7 +157,7 @@ def _cx_reversed(draft: Draft, rng: random.Random) -> Change | None:
 @fault("exchange broken")
 def _exchange_broken(draft: Draft, rng: random.Random) -> Change | None:
     """One CX of an exchange is dropped or reversed, or two of its parts change places."""
-    rows = where(draft, lambda r: r.exchange >= 0)
+    rows = where(draft, lambda r: r.exchange >= 0 and r.code == Op.CX)
     i = pick(rng, rows)
     if i is None:
         return None

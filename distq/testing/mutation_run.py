@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distq.errors import InputError
 from distq.testing.checks import verify_with
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
     from distq.program.types import DistributedProgram
+    from distq.verify.promise import Promise
 
 #: These break the network's rules, not the state: the statevector method may well call them right.
 RULE_KINDS = frozenset(
@@ -90,6 +91,7 @@ def mutate_case(
     small: bool = True,
     kinds: Iterable[str] | None = None,
     directory_kinds: Iterable[str] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> DistributedProgram:
     """Compile a case, break the program in every way, and count what becomes of the mutants.
 
@@ -102,19 +104,23 @@ def mutate_case(
         small: label mutants by the statevector method; otherwise only those count that are wrong by construction.
         kinds: kinds of faults in the columns; all if not given.
         directory_kinds: kinds of faults in the text; all if not given.
+        options: further arguments of `distq.compile`; promises among them are what mutants are verified for.
 
     Returns:
         The right program.
     """
     import distq
+    from distq.verify.promise import Promise
 
-    program = distq.compile(case.circuit, case.network, seed=case.seed, verify="none").program
+    chosen = dict(options or {})
+    promise = Promise(chosen.get("start") == "zero", bool(chosen.get("outcomes_only")))
+    program = distq.compile(case.circuit, case.network, seed=case.seed, verify="none", **chosen).program
     table.programs += 1
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         original = _files(program)
         assert original is not None
-        problem = _verdict(case.circuit, _Candidate("none", "", original, False), path / "right", small)
+        problem = _verdict(case.circuit, _Candidate("none", "", original, False), path / "right", small, promise)
         if problem != "equal" and not (problem == "unknown" and not small):
             table.failures.append(f"the unbroken program is {problem}\n{case!r}")
         candidates = _candidates(
@@ -123,7 +129,7 @@ def mutate_case(
         for number, candidate in enumerate(candidates):
             if not small and not candidate.certain:
                 continue
-            verdict = _verdict(case.circuit, candidate, path / str(number), small)
+            verdict = _verdict(case.circuit, candidate, path / str(number), small, promise)
             table.add(candidate.kind, verdict)
             if verdict in ("slipped", "mislabelled"):
                 table.failures.append(f"{verdict}: {candidate.kind}: {candidate.description}\n{case!r}")
@@ -164,7 +170,7 @@ def _candidates(
         yield _Candidate(broken.kind, broken.description, broken.files, broken.certain)
 
 
-def _verdict(circuit: QuantumCircuit, candidate: _Candidate, path: Path, small: bool) -> str:
+def _verdict(circuit: QuantumCircuit, candidate: _Candidate, path: Path, small: bool, promise: Promise) -> str:
     from distq.verify.reader import read_directory
 
     if candidate.files is None:
@@ -174,13 +180,13 @@ def _verdict(circuit: QuantumCircuit, candidate: _Candidate, path: Path, small: 
         files = read_directory(path)
     except InputError:
         return "refused"
-    accepted = verify_with(circuit, files, "symbolic").ok
+    accepted = verify_with(circuit, files, "symbolic", promise=promise).ok
     if not small:
         if not candidate.certain:
             return "unknown"
         return "slipped" if accepted else "caught"
-    label = verify_with(circuit, files, "statevector")
-    stabilizer = verify_with(circuit, files, "stabilizer")
+    label = verify_with(circuit, files, "statevector", promise=promise)
+    stabilizer = verify_with(circuit, files, "stabilizer", promise=promise)
     if not label.applicable:
         if candidate.certain:
             return "slipped" if accepted else "caught"

@@ -28,7 +28,7 @@ _INPUT = re.compile(r"input float ([^\W\d]\w*);")
 _GUARD = re.compile(r"if \((!?)([mr])\[(\d+)\]\) \{ (.*) \}")
 _MEASURE = re.compile(r"m\[(\d+)\] = measure ([dc])\[(\d+)\];")
 _OPERAND = re.compile(r"([dcq])\[(\d+)\]")
-_ANNOTATION = re.compile(r"@distq\.(send|recv|exchange) (\d+)")
+_ANNOTATION = re.compile(r"@distq\.(send|recv|exchange|birth|end) (\d+)")
 _CTRL = re.compile(r"ctrl(?:\((\d+)\))? @ p")
 _MODULE_LINE = re.compile(r"// distq program 1, module (\d+): (.*)")
 
@@ -37,8 +37,8 @@ _MODULE_LINE = re.compile(r"// distq program 1, module (\d+): (.*)")
 class ModuleText:
     """The statements of one module file, in columns.
 
-    Qubits are local: data qubit i is i, communication qubit j is data + j. `sends` and `receives` map the
-    position of a statement to the messages of its annotations.
+    Qubits are local: data qubit i is i, communication qubit j is data + j. `sends` and `receives` map the position of a
+    statement to the messages of its annotations, `births` and `ends` to the number of a birth and to a qubit.
     """
 
     module: int
@@ -58,6 +58,8 @@ class ModuleText:
     line: list[int] = field(default_factory=list)
     sends: dict[int, list[int]] = field(default_factory=dict)
     receives: dict[int, list[int]] = field(default_factory=dict)
+    births: dict[int, int] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
 
 
 class ModuleParser:
@@ -73,6 +75,7 @@ class ModuleParser:
         self.send: list[int] = []
         self.recv: list[int] = []
         self.exchange = -1
+        self.birth = self.end = -1
 
     def fail(self, problem: str) -> NoReturn:
         """Raise `InputError` for the present line."""
@@ -159,8 +162,8 @@ class ModuleParser:
             else:
                 kind, angles, pair, where = self._gate(text)
                 bit = -1
-            if self.send or self.recv or self.exchange >= 0:
-                self._attach(kind)
+            if self.send or self.recv or self.exchange >= 0 or self.birth >= 0 or self.end >= 0:
+                self._attach(kind, bool(guard))
             if pair >= 0 and guard:
                 self.fail("a Bell pair cannot depend on a condition")
             kinds(kind)
@@ -172,24 +175,34 @@ class ModuleParser:
             exchanges(self.exchange)
             numbers(number)
             self.exchange = -1
-        if self.send or self.recv or self.exchange >= 0:
+        if self.send or self.recv or self.exchange >= 0 or self.birth >= 0 or self.end >= 0:
             self.fail("the file ends after an annotation; it is incomplete")
 
     def _annotation(self, text: str) -> None:
         match = _ANNOTATION.fullmatch(text)
         if match is None:
-            self.fail(f"unknown annotation {text!r}; known are @distq.send, @distq.recv and @distq.exchange")
+            self.fail(
+                f"unknown annotation {text!r}; known are @distq.send, @distq.recv, @distq.exchange, @distq.birth and "
+                "@distq.end"
+            )
         value = int(match[2])
         if match[1] == "send":
             self.send.append(value)
         elif match[1] == "recv":
             self.recv.append(value)
+        elif match[1] in ("birth", "end"):
+            if self.birth >= 0 or self.end >= 0:
+                self.fail("two birth or end annotations before one statement")
+            if match[1] == "birth":
+                self.birth = value
+            else:
+                self.end = value
         elif self.exchange >= 0:
             self.fail("two exchange annotations before one statement")
         else:
             self.exchange = value
 
-    def _attach(self, kind: str) -> None:
+    def _attach(self, kind: str, conditional: bool) -> None:
         position = len(self.out.kind)
         if self.send:
             if kind != "measure":
@@ -199,6 +212,14 @@ class ModuleParser:
             self.out.receives[position] = self.recv
         if self.exchange >= 0 and kind != "cx":
             self.fail("an exchange consists of cx gates")
+        if self.birth >= 0 or self.end >= 0:
+            if kind != "reset" or conditional:
+                self.fail("a qubit begins, or is given up, with a reset without condition")
+            if self.birth >= 0:
+                self.out.births[position] = self.birth
+            else:
+                self.out.ends[position] = self.end
+            self.birth = self.end = -1
         self.send, self.recv = [], []
 
     def _guard(self, text: str) -> tuple[str, Literal]:

@@ -67,6 +67,8 @@ class Manifest:
         schedule_lengths: number of start times of each module; None if there is no schedule.
         raw: the whole document.
         blocks: witnesses, by number; nothing is proved about them yet.
+        births: qubit of the source of each birth, by number; those of one qubit in the order of its lives.
+        unborn: qubits of the source that are nowhere at the start, because they begin in |0> later or never.
     """
 
     num_qubits: int
@@ -85,6 +87,8 @@ class Manifest:
     schedule_lengths: list[int] | None
     raw: dict[str, Any]
     blocks: tuple[Witness, ...] = ()
+    births: tuple[int, ...] = ()
+    unborn: frozenset[int] = frozenset()
 
 
 class _Checker:
@@ -149,6 +153,10 @@ def read_manifest(directory: Path) -> Manifest:
     if start not in ("any", "zero"):
         check.fail(f"'start' in 'promise' is {start!r}, but must be 'any' or 'zero'")
     parameters = _parameters(check)
+    unborn = _unborn(check, num_qubits, start == "zero")
+    inputs = _places(check, "inputs", num_qubits, modules)
+    if len({place for q, place in enumerate(inputs) if q not in unborn}) + len(unborn) != num_qubits:
+        check.fail("two entries of 'inputs' are the same physical qubit")
     return Manifest(
         num_qubits=num_qubits,
         num_clbits=num_clbits,
@@ -156,7 +164,7 @@ def read_manifest(directory: Path) -> Manifest:
         links=links,
         pairs=pairs,
         messages=_messages(check, modules),
-        inputs=_places(check, "inputs", num_qubits, modules),
+        inputs=inputs,
         outputs=_places(check, "outputs", num_qubits, modules),
         clbits=_clbits(check, num_clbits, modules),
         parameters=parameters,
@@ -166,7 +174,25 @@ def read_manifest(directory: Path) -> Manifest:
         schedule_lengths=_schedule(check),
         raw=document,
         blocks=_blocks(check, num_qubits, parameters),
+        births=_births(check, num_qubits),
+        unborn=unborn,
     )
+
+
+def _births(check: _Checker, num_qubits: int) -> tuple[int, ...]:
+    if "births" not in check.document:
+        return ()
+    entries = check.key(check.document, "births", list)
+    return tuple(check.index(q, num_qubits, "an entry of 'births'") for q in entries)
+
+
+def _unborn(check: _Checker, num_qubits: int, start_zero: bool) -> frozenset[int]:
+    if "unborn" not in check.document:
+        return frozenset()
+    entries = check.key(check.document, "unborn", list)
+    if entries and not start_zero:
+        check.fail("'unborn' names qubits that begin in |0>, but 'promise' does not say that they do")
+    return frozenset(check.index(q, num_qubits, "an entry of 'unborn'") for q in entries)
 
 
 def _network(check: _Checker) -> tuple[tuple[tuple[int, int], ...], dict[str, tuple[int, int | None]]]:
@@ -255,8 +281,6 @@ def _places(
         module = check.index(entry[0], len(modules), f"the module of entry {q} of {key!r}")
         size = modules[module].data if entry[1] == "d" else modules[module].comm
         found.append((module, entry[1], check.index(entry[2], size, f"the index of entry {q} of {key!r}")))
-    if len(set(found)) != len(found):
-        check.fail(f"two entries of {key!r} are the same physical qubit")
     return tuple(found)
 
 

@@ -15,6 +15,10 @@ coordinates begin again, with the known state along Z, and a reset has no axis. 
 its known axis are classical, as above. Rotations about this axis are phases of the branch, so coordinates matter only
 up to them; they are fixed by the first other event, whose axis is turned into the half plane of X and Z.
 
+*Unseen resets.* A reset of a strand that nothing happens to before its next unconditional reset, or before the end if
+its state does not matter then, makes no difference; neither does one of a strand that is promised to start in |0>
+before anything else happens to it.
+
 *Outcomes only.* If only the classical bits matter, every strand is thrown away at the end, as it is before a reset. A
 gate all of whose legs are in the last packet that is kept of their strands commutes with all that follows there. It can
 be brought to where its strands are thrown away (or after that, if one of them lives on: the environment keeps the
@@ -87,7 +91,13 @@ class Normal:
     given: int = TRUE
 
 
-def normal_form(events: EventSet, labels: Labels, promise: Promise, turned: Collection[int] = ()) -> Normal:
+def normal_form(
+    events: EventSet,
+    labels: Labels,
+    promise: Promise,
+    turned: Collection[int] = (),
+    kept: Collection[int] | None = None,
+) -> Normal:
     """The normal form of a tape's events.
 
     Args:
@@ -96,20 +106,29 @@ def normal_form(events: EventSet, labels: Labels, promise: Promise, turned: Coll
         promise: which steps are allowed.
         turned: free packets that are turned round. All others keep the direction of the leg that came first. This is a
             matter of coordinates: every choice is right.
+        kept: strands whose state at the end matters; None: all.
     """
     current = _translated(events, labels)
     outcomes: dict[int, int] = {}
     given: list[int] = []
     first = _Round(current, labels, promise, outcomes, _directions(events, turned), given)
     current, _ = first.run()
+    matters = None if kept is None else set(kept)
     for _ in range(_ROUNDS):
+        visible = visible_resets(current.events, matters, promise.start_zero)
+        fewer = len(visible) < len(current.events)
+        current.events = visible
         current, changed = _Round(current, labels, promise, outcomes, None, given).run()
-        if not changed:
+        if not (changed or fewer):
             break
-    if promise.outcomes_only:
-        current.events = _seen(current.events)
+    for _ in range(_ROUNDS if promise.outcomes_only else 0):
+        count = len(current.events)
+        current.events = visible_resets(_seen(current.events), matters, promise.start_zero)
+        fewer = len(current.events) < count
         # Once more, without the packets that are empty now.
-        current = _Round(current, labels, promise, outcomes, None, given).run()[0]
+        current, changed = _Round(current, labels, promise, outcomes, None, given).run()
+        if not (changed or fewer):
+            break
     return Normal(current, frozenset(first.free), labels.booleans.all_of(given))
 
 
@@ -440,6 +459,43 @@ def _representative(frame: Quaternion) -> Quaternion:
     # frame = Rz(a) Ry(b) Rz(c) has w - iz ~ e^{-i(a+c)/2} and y - ix ~ e^{i(a-c)/2}.
     angle = -(math.atan2(-z, w) + math.atan2(-x, y))
     return multiply(frame, (math.cos(angle / 2), 0.0, 0.0, -math.sin(angle / 2)))
+
+
+def visible_resets(events: list[Event], kept: set[int] | None, start_zero: bool) -> list[Event]:
+    """Events without the unconditional resets that make no difference.
+
+    Args:
+        events: in coordinates that begin again after every unconditional reset.
+        kept: strands whose state at the end matters; None: all.
+        start_zero: whether strands start in |0>.
+    """
+    resets = [e.legs[0] >> SHIFT for e in events if e.kind == Row.RESET and e.guard < 0]
+    if not resets:
+        return events
+    #: Whether what a strand holds has been seen, going backwards; strands without resets do not matter.
+    matters = {strand: kept is None or strand in kept for strand in resets}
+    result = []
+    for event in reversed(events):
+        strands = [leg >> SHIFT for leg in event.legs]
+        if event.kind == Row.RESET and event.guard < 0:
+            if not matters[strands[0]]:
+                continue
+            matters[strands[0]] = False
+        else:
+            matters.update(dict.fromkeys(strands, True))
+        result.append(event)
+    result.reverse()
+    if not start_zero:
+        return result
+    met: set[int] = set()
+    events, result = result, []
+    for event in events:
+        strands = [leg >> SHIFT for leg in event.legs]
+        if event.kind == Row.RESET and event.guard < 0 and strands[0] not in met:
+            continue
+        met.update(strands)
+        result.append(event)
+    return result
 
 
 def _seen(events: list[Event]) -> list[Event]:

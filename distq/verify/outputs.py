@@ -8,6 +8,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+    from distq.verify.promise import Promise
+    from distq.verify.reader import ProgramFiles
+
+
+def misplaced(circuit: QuantumCircuit, files: ProgramFiles, promise: Promise) -> str | None:
+    """A sentence if two inputs, or two outputs, are in one place, or an input is nowhere without a promise, else None.
+
+    Inputs that are promised to be |0> may begin where others were before, and what no output holds may lie anywhere.
+    """
+    unborn = files.manifest.unborn
+    if unborn and not promise.start_zero:
+        return f"input {min(unborn)} of the program is nowhere at the start, but no start in |0> is promised"
+    inputs = [place for q, place in enumerate(files.inputs) if q not in unborn]
+    kept = [] if promise.outcomes_only else output_qubits(circuit)
+    outputs = [files.outputs[q] for q in kept]
+    for what, places in (("inputs", inputs), ("outputs", outputs)):
+        if len(set(places)) < len(places):
+            return f"two {what} of the program lie on the same physical qubit"
+    return None
+
 
 def output_qubits(circuit: QuantumCircuit) -> list[int]:
     """Qubits whose last operation is not a measurement or reset, in order; their state at the end matters.

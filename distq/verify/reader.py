@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class ProgramFiles:
         clbits: value of each classical bit of the source circuit at the end.
         parameters: (name in the source, name in the files) of each unbound parameter.
         blocks: witnesses, by number.
+        births: for each reset that begins a qubit of the source, by its position: the number of the birth.
+        ends: for each reset that gives up a qubit of the source, by its position: which.
     """
 
     directory: str
@@ -75,6 +77,8 @@ class ProgramFiles:
     clbits: list[Decision]
     parameters: tuple[tuple[str, str], ...]
     blocks: tuple[Witness, ...] = ()
+    births: Mapping[int, int] = field(default_factory=dict)
+    ends: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -380,7 +384,29 @@ class _Merger:
             clbits=[self._decision(i, d) for i, d in enumerate(self.manifest.clbits)],
             parameters=self.manifest.parameters,
             blocks=self.manifest.blocks,
+            births=self._births(),
+            ends=self._named([text.ends for text in texts], self.manifest.num_qubits, "qubit"),
         )
+
+    def _births(self) -> dict[int, int]:
+        births = self._named([text.births for text in self.texts], len(self.manifest.births), "birth")
+        if sorted(births.values()) != list(range(len(self.manifest.births))):
+            raise InputError("manifest.json: not every birth occurs once in the module files.")
+        return births
+
+    def _named(self, marks: list[dict[int, int]], size: int, what: str) -> dict[int, int]:
+        """The numbers that statements name, by the positions of these."""
+        if not any(marks):
+            return {}
+        found = {position: marks[m][row] for position, (m, row) in enumerate(self.order) if row in marks[m]}
+        for position, number in found.items():
+            if number >= size:
+                m, row = self.order[position]
+                raise InputError(
+                    f"{self.texts[m].path}, line {self.texts[m].line[row]}: {what} {number} does not exist; there are "
+                    f"{size}."
+                )
+        return found
 
     def _place(self, place: tuple[int, str, int]) -> int:
         module, register, index = place

@@ -6,6 +6,9 @@ set of protocol bits whose correction is still to come; the strand carries Z to 
 A communication qubit may also hold the parity of several strands, with an f of its own: CX from shares, or from such
 a qubit, onto half of a Bell pair adds them up there, and the measurement of this half passes the sum to the other. A
 rotation about Z of a parity is a parity gate on its strands; measured along X it leaves a Z on every one of them.
+A reset that begins a qubit gives up what was there, and a new strand begins, in |0>: a further life of its qubit. In
+the end the lives of a qubit become one wire again (`distq.verify.lives`). Qubits that are nowhere at the start begin in
+|0>; whoever calls must have been promised this.
 Statements must fit this state; what they do to the strands becomes a `Tape`, in which protocols leave no trace.
 """
 
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NoReturn
 
+from distq.verify.lives import OverlapError, joined, lives_of
 from distq.verify.reader import Guard, ProgramFiles
 from distq.verify.rotations import FIXED, Quaternion, Vector, gate, multiply
 from distq.verify.spare import lack_of_spare
@@ -84,19 +88,23 @@ class Replayed:
     pending: list[bool]
 
 
-def replay(files: ProgramFiles) -> Replayed:
+def replay(files: ProgramFiles, *, start_zero: bool = False) -> Replayed:
     """Replay a program whose angles are numbers.
+
+    Args:
+        files: the program.
+        start_zero: whether it is promised that qubits start in |0>.
 
     Raises:
         ReplayError: a rule of the network or of a protocol is broken.
     """
-    machine = _Machine(files)
+    machine = _Machine(files, start_zero)
     machine.run()
     return machine.finish()
 
 
 class _Machine:
-    def __init__(self, files: ProgramFiles) -> None:
+    def __init__(self, files: ProgramFiles, start_zero: bool) -> None:
         self.files = files
         count = files.num_physical
         self.status = [Status.CLEAN] * count
@@ -109,14 +117,23 @@ class _Machine:
         self.flip = [0] * (count + 1)
         self.bits: list[frozenset[int]] = [_EMPTY] * (count + 1)
         self.protocol = bytearray(files.num_bits)
-        self.tape = Tape(len(files.inputs))
-        self.strands = [_Strand(i) for i in range(len(files.inputs))]
+        #: Strands of inputs, then those of births by number. Those that are never there stay without a share.
+        count = len(files.inputs)
+        self.tape = Tape(count + len(files.manifest.births))
+        self.strands = [_Strand(i) for i in range(self.tape.num_wires)]
+        self.qubit_of = [*range(count), *files.manifest.births]
         self.guards: list[Guard] = []
         self.guard_number: dict[Guard, int] = {}
         self.exchanges: dict[int, tuple[_Strand, _Strand, int]] = {}
         self.row = -1
         self._check_capacity()
-        for strand, qubit in zip(self.strands, files.inputs):
+        for strand, qubit in zip(self.strands, files.inputs, strict=False):
+            if strand.label in files.manifest.unborn:
+                if not start_zero:
+                    raise ReplayError(f"Input {strand.label} is nowhere at the start, but no start in |0> is promised.")
+                continue
+            if self.status[qubit] != Status.CLEAN:
+                raise ReplayError(f"Two inputs start on {files.qubit_name(qubit)}.")
             if files.qubit_comm[qubit]:
                 raise ReplayError(f"Input {strand.label} starts on {files.qubit_name(qubit)}, not on a data qubit.")
             self._add_share(strand, qubit, 0, _EMPTY)
@@ -179,14 +196,22 @@ class _Machine:
                 raise ReplayError(f"{self.name(qubit)} still holds a share of qubit {strand.label} at the end.")
         if self.exchanges:
             raise ReplayError(f"Exchange {min(self.exchanges)} has fewer than three cx gates.")
-        place = [-1] * len(self.strands)
-        pending = [False] * len(self.strands)
+        count = len(files.inputs)
+        lives = lives_of(files.manifest.births, count, files.manifest.unborn)
+        place = [-1] * count
+        pending = [False] * count
         for strand in self.strands:
-            if len(strand.shares) == 1:
+            label = self.qubit_of[strand.label]
+            if len(strand.shares) == 1 and lives[label][-1:] == [strand.label]:
                 (qubit,) = strand.shares
                 self._normalise(qubit, strand)
-                place[strand.label] = qubit
-                pending[strand.label] = bool(strand.pending or self.bits[qubit])
+                place[label] = qubit
+                pending[label] = bool(strand.pending or self.bits[qubit])
+        if files.manifest.births:
+            try:
+                self.tape = joined(self.tape, lives, files.manifest.unborn, self.guards)
+            except OverlapError as error:
+                raise ReplayError(f"The lives of qubit {error.qubit} do not follow each other.") from error
         return Replayed(self.tape, self.guards, place, pending)
 
     # Shares
@@ -452,6 +477,16 @@ class _Machine:
     def _reset(self, qubits: tuple[int, ...], row: int) -> None:
         (qubit,) = qubits
         what = self.status[qubit]
+        if row in self.files.births:
+            self._begin(qubit, self.strands[len(self.files.inputs) + self.files.births[row]])
+            return
+        if row in self.files.ends and what == Status.SHARE:
+            strand = self._share(qubit)
+            if self.qubit_of[strand.label] != self.files.ends[row]:
+                self.fail(f"{self.name(qubit)} does not hold qubit {self.files.ends[row]}, which is to be given up")
+            self._give_up_all(strand)
+            self.status[qubit] = Status.CLEAN
+            return
         if what in (Status.CLEAN, Status.USED) and not self.files.guard[row]:
             self.status[qubit] = Status.CLEAN
             return
@@ -475,6 +510,28 @@ class _Machine:
         self._put(strand, Row.RESET, None, guard)
         if guard < 0:
             self.bits[qubit], strand.pending, strand.classical = _EMPTY, _EMPTY, True
+
+    def _begin(self, qubit: int, strand: _Strand) -> None:
+        """A reset on which a strand begins: what was here is given up. Every strand begins once."""
+        if self.files.qubit_comm[qubit]:
+            self.fail(f"qubit {self.qubit_of[strand.label]} begins on {self.name(qubit)}, which is not a data qubit")
+        if self.status[qubit] == Status.SHARE:
+            self._give_up_all(self._share(qubit))
+        elif self.status[qubit] not in (Status.CLEAN, Status.USED):
+            self._not_a_share(qubit)
+        self.status[qubit] = Status.CLEAN
+        self._add_share(strand, qubit, 0, _EMPTY)
+        strand.classical = True
+
+    def _give_up_all(self, strand: _Strand) -> None:
+        """What a strand holds is thrown away; its qubits must be reset before they are used again."""
+        if strand.joined or strand.coming or (len(strand.shares) > 1 and not strand.classical):
+            self.fail(f"qubit {self.qubit_of[strand.label]} is given up while copies of it exist")
+        if strand.exchange >= 0:
+            self.fail(f"qubit {self.qubit_of[strand.label]} is given up inside exchange {strand.exchange}")
+        for qubit in list(strand.shares):
+            self._remove_share(qubit, Status.USED)
+            self.flip[qubit], self.bits[qubit] = 0, _EMPTY
 
     # Gates
 

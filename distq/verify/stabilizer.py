@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from distq.errors import MissingExtraError
 from distq.verify.branches import Guard, Step
 from distq.verify.outcome import Outcome
+from distq.verify.outputs import misplaced
 from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import Decision, ProgramFiles
 from distq.verify.source_steps import UnsupportedError, source_steps
@@ -73,9 +74,9 @@ def verify_stabilizer(
         return Outcome.wrong(name, "the circuit and the program have different numbers of qubits or classical bits")
     if circuit.parameters or files.parameters:
         return Outcome.not_applicable(name, "unbound parameters are not Clifford")
-    for what, places in (("inputs", files.inputs), ("outputs", files.outputs)):
-        if len(set(places)) < len(places):
-            return Outcome.wrong(name, f"two {what} of the program lie on the same physical qubit")
+    problem = misplaced(circuit, files, promise)
+    if problem:
+        return Outcome.wrong(name, problem)
     try:
         source = source_steps(circuit)
         steps = program_steps(files)
@@ -97,9 +98,9 @@ def verify_stabilizer(
     except UnsupportedError as error:
         return Outcome.not_applicable(name, str(error))
     expected, found = sides
-    problem = _difference(expected, found, len(every), source.outputs)
-    if problem:
-        return Outcome.wrong(name, problem, flows=len(expected))
+    different = _difference(expected, found, len(every), source.outputs)
+    if different:
+        return Outcome.wrong(name, different, flows=len(expected))
     return Outcome.right(name, flows=len(expected))
 
 

@@ -23,6 +23,7 @@ from distq.verify.branches import (
     simulate,
 )
 from distq.verify.outcome import Outcome
+from distq.verify.outputs import misplaced
 from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import Decision, ProgramFiles
 from distq.verify.source_steps import SourceSteps, UnsupportedError, source_steps
@@ -96,9 +97,9 @@ def verify_statevector(
             "statevector",
             f"the circuit has {circuit.num_clbits} classical bits and the program {len(files.clbits)}",
         )
-    for what, places in (("inputs", files.inputs), ("outputs", files.outputs)):
-        if len(set(places)) < len(places):
-            return Outcome.wrong("statevector", f"two {what} of the program lie on the same physical qubit")
+    problem = misplaced(circuit, files, promise)
+    if problem:
+        return Outcome.wrong("statevector", problem)
     wanted = sorted(p.name for p in circuit.parameters)
     # A parameter may be lost with a gate that never happens, but none may be new.
     for outer, _ in files.parameters:

@@ -32,6 +32,7 @@ from distq.verify.outputs import output_qubits
 from distq.verify.promise import STRONGEST, Promise
 from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
+from distq.verify.resets import strands_at_end, visible
 from distq.verify.source import Source, read_source
 from distq.verify.substitute import WitnessError, substitute
 from distq.verify.tape import Row
@@ -137,7 +138,8 @@ class _Check:
     ) -> None:
         self.source, self.witness_error = source, witness_error
         self.files, self.seed, self.outputs, self.promise = files, seed, outputs, promise
-        self.replayed: Replayed = replay(files)
+        self.replayed: Replayed = replay(files, start_zero=promise.start_zero)
+        self._trim()
         self.booleans: Booleans = source.booleans
 
     def run(self) -> dict[str, Any]:
@@ -156,6 +158,16 @@ class _Check:
             return self._branches()
         except Mismatch:
             raise first from None
+
+    def _trim(self) -> None:
+        """Leave out resets that nobody can see, on both sides."""
+        wires = range(self.source.tape.num_wires)
+        strand_at = strands_at_end(self.source.tape)
+        ours, theirs = set(self.outputs), {strand_at[q] for q in self.outputs}
+        zero = self.promise.start_zero
+        self.source = replace(self.source, tape=visible(self.source.tape, [w in ours for w in wires], zero))
+        tape = visible(self.replayed.tape, [w in theirs for w in wires], zero)
+        self.replayed = replace(self.replayed, tape=tape)
 
     # Conditions as labels
 
@@ -196,10 +208,10 @@ class _Check:
         if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
             return
         labels = Labels(self.booleans, lambda g: g, lambda atom: atom, outcomes, is_source=True)
-        source = partial(normal_form, sides.source, labels, self.promise)
-        labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
-        program = normal_form(sides.program, labels, self.promise).events
         kept = [sides.source.strand_at[q] for q in self.outputs]
+        source = partial(normal_form, sides.source, labels, self.promise, kept=kept)
+        labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
+        program = normal_form(sides.program, labels, self.promise, kept=kept).events
         for form in aligned(source, program, kept):
             comparison = Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom, form.given)
             yield _Sides(form.events, program), comparison
