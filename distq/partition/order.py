@@ -29,12 +29,15 @@ from distq.partition.plan import Placement, Plan, Step
 
 
 def order(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> Plan:
-    """The plan for a placement.
+    """The plan for a placement; a placement with a `rank` is carried out in that order.
 
     Raises:
         InfeasibleError: a gate needs more communication qubits than any module has, or a link is missing.
     """
-    orderer = _Orderer(circuit, graph, network, placement)
+    from distq.partition.order_rank import RankOrderer
+
+    kind = Orderer if placement.rank is None else RankOrderer
+    orderer = kind(circuit, graph, network, placement)
     orderer.run()
     columns = np.array(orderer.steps, np.int32).reshape(-1, 4)
     return Plan(
@@ -86,7 +89,7 @@ def classical_dependencies(circuit: LogicalCircuit, graph: PacketGraph) -> tuple
     return followers, waits
 
 
-class _Orderer(Collectors):
+class Orderer(Collectors):
     """The list scheduler."""
 
     def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> None:
@@ -98,7 +101,7 @@ class _Orderer(Collectors):
         self.bursts: list[tuple[int, int]] = []
         # Planned moves, by the first node that comes after them, the last one first.
         moves = moves_of(placement)
-        before = np.searchsorted(graph.node_row, moves[:, 0])
+        before = np.searchsorted(graph.node_row, moves[:, 0]) if placement.rank is None else moves[:, 0]
         self.moves = list(zip(before.tolist(), moves[:, 1].tolist(), moves[:, 2].tolist()))[::-1]
         self.packet_offsets: list[int] = graph.packet_offsets.tolist()
 
@@ -110,12 +113,12 @@ class _Orderer(Collectors):
             self.run_ready()
             if self.fetch_burst():
                 continue
-            while self.blocked and self.done[self.blocked[0]]:
+            while self.blocked and self.done[self.node_at[self.blocked[0]]]:
                 heappop(self.blocked)
             if self.moves and (not self.blocked or self.moves[-1][0] <= self.blocked[0]):
                 self.move_next()
             elif self.blocked:
-                self.force(heappop(self.blocked))
+                self.force(self.node_at[heappop(self.blocked)])
             else:
                 break
         assert all(self.done), "nodes were left over"
@@ -172,7 +175,7 @@ class _Orderer(Collectors):
                 if not missing:
                     self.execute(node, site)
                     continue
-            heappush(self.blocked, node)
+            heappush(self.blocked, self.rank[node])
             for q, site in missing:
                 count = self.ready_for[q].get(site, 0) + 1
                 self.ready_for[q][site] = count
