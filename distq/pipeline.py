@@ -200,6 +200,7 @@ def make_plan(
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
+    from distq.partition.pressure import improve_pressure
     from distq.partition.serve import modest, scattered, unservable
 
     clock = clock or _Clock(None)
@@ -239,7 +240,13 @@ def make_plan(
         for candidate in candidates[1:]:
             with suppress(InfeasibleError):  # homes that change may leave a wide gate without a module to serve it
                 plans.append(order(circuit, graph, network, candidate))
-        return min(plans, key=lambda plan: cost(plan, network))
+    if partitioner == "auto":
+        with clock("partition"), halt.interruptible(clock.progress):
+            together = improve_pressure(circuit, problem, plans)
+        if together is not None:
+            with clock("order"):
+                plans.append(order(circuit, graph, network, together))
+    return min(plans, key=lambda plan: cost(plan, network))
 
 
 def _expanded(

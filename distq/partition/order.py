@@ -90,7 +90,7 @@ def classical_dependencies(circuit: LogicalCircuit, graph: PacketGraph) -> tuple
 
 
 class Orderer(Collectors):
-    """The list scheduler."""
+    """The list scheduler; `order_rank` has one for an order that is given."""
 
     def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> None:
         super().__init__(circuit, graph, network, placement)
@@ -138,6 +138,7 @@ class Orderer(Collectors):
             self.release(node)
 
     def open_packet(self, q: int, s: int) -> None:
+        """Note what the packet of segment s needs, and where."""
         need: dict[int, int] = {}
         packet, end = self.segment_packet[s], self.segment_offsets[q + 1]
         while s < end and self.segment_packet[s] == packet:
@@ -152,11 +153,13 @@ class Orderer(Collectors):
         self.ready_for[q] = {}
 
     def release(self, node: int) -> None:
+        """One thing less to wait for."""
         self.wait[node] -= 1
         if self.wait[node] == 0:
             self.ready.append(node)
 
     def run_ready(self) -> None:
+        """Carry out all that is ready and has its qubits present; the rest waits for copies."""
         while self.ready:
             node = self.ready.pop()
             if self.done[node]:
@@ -198,6 +201,7 @@ class Orderer(Collectors):
             self.release(follower)
 
     def use(self, q: int, site: int) -> None:
+        """The share of q in `site` was used by one of the nodes that need it."""
         need = self.need[q]
         need[site] -= 1
         if need[site] == 0:
@@ -206,6 +210,7 @@ class Orderer(Collectors):
                 self.drop_if_useless(q, site)
 
     def close_segment(self, q: int) -> None:
+        """All nodes of the present segment of q are done."""
         s = self.segment[q]
         self.segment[q] = s + 1
         ends = s + 1 == self.segment_offsets[q + 1]
@@ -266,9 +271,8 @@ class Orderer(Collectors):
             if not self.done[node] and self.wait[node] == 0 and self.leg_site(node, q) == site:
                 self.ready.append(node)
 
-    # A node whose turn it is, whatever it costs.
-
     def force(self, node: int) -> None:
+        """Carry out a node whose turn it is, whatever it costs."""
         scattered = False
         while not self.serve(node):
             if any(self.parked):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from distq.circuit.logical import LogicalCircuit
 from distq.network.model import Network
+from distq.partition.cost import cost
 from distq.partition.dynamic import DynamicSearch
 from distq.partition.order_state import relay_distances
 from distq.partition.packets import PacketGraph
@@ -93,7 +94,8 @@ class PressureSearch(DynamicSearch):
         }
         legs, width = len(leg_node), k * stride
         sizes = {"order": size, "position": size, "legs": legs, "place": legs, "link": legs}
-        sizes |= {"paid": size + 1, "kept": (size + 1) * width, "fresh_paid": size + 1, "fresh_kept": (size + 1) * width}
+        kept = (size + 1) * width
+        sizes |= {"paid": size + 1, "kept": kept, "fresh_paid": size + 1, "fresh_kept": kept}
         sizes |= {"state": width, "last": k, "filled": packets}
         scalars = {"num_nodes": size, "num_legs": legs, "num_packets": packets, "stride": stride, "width": width}
         fixed = np.concatenate([np.asarray(a, np.int32) for a in structure.values()])
@@ -120,7 +122,7 @@ class PressureSearch(DynamicSearch):
         return self.energy
 
     def anneal_tape(self, budget: int, seed: int, hot: float = 0.6, cold: float = 0.15) -> int:
-        """Anneal and keep the best found; returns its energy. `budget` is in positions of the tape [reads]."""
+        """Anneal and keep the best found; returns its energy. `budget` counts legs that are read."""
         from distq.partition.kernels import rebuild
         from distq.partition.pressure_kernel import anneal_tape, time_slots_of
         from distq.partition.tape_kernel import whole_tape
@@ -155,3 +157,53 @@ def _ways(network: Network) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     any_distance, any_hop = (np.array(x) for x in relay_distances(network, 0))
     lost = distance < 0
     return np.where(lost, any_hop, hop), np.where(lost, 2 * np.maximum(any_distance, 0), distance)
+
+
+#: Words of the state along the tape beyond which this search is left out (two copies of them are kept).
+MOST_WORDS = 16_000_000
+#: First temperatures of the runs in turn [ebits].
+HEATS = (0.6, 0.4, 1.0)
+#: The same for runs that go on from the best so far.
+AGAIN = (0.35, 0.25)
+
+
+def improve_pressure(circuit: LogicalCircuit, problem: PartitionProblem, plans: list[Plan]) -> Placement | None:
+    """A placement with an order of nodes that pays less than every plan, by the tape's count; None if none is found.
+
+    The runs begin from the plans in turn, the cheapest first, and the last ones from the best that was found. Nothing
+    is searched where no module has a limit, where the best plan pays what it would without limits, and where the state
+    along the tape would not fit into memory.
+
+    Args:
+        circuit: that is partitioned.
+        problem: what is being solved.
+        plans: orders of several placements.
+    """
+    options, network, graph = problem.options, problem.network, problem.graph
+    if all(m.comm is None for m in network.modules) or not options.tapes or not graph.num_nodes:
+        return None
+    paid = [cost(plan, network) for plan in plans]
+    free = min(cost(plan.placement, network, graph) for plan in plans)
+    stride = 3 + 2 * int(min(network.comm_array.max(), MOST_COMM))
+    if min(paid) <= free or (graph.num_nodes + 1) * problem.num_modules * stride > MOST_WORDS:
+        return None
+    starts = [plans[i] for i in np.argsort(paid, kind="stable").tolist()]
+    search = PressureSearch(circuit, problem)
+    budget = min(options.tape_most, options.tape_each * (search.o.num_legs + graph.num_junctions))
+    least, best = min(paid), None
+    fresh = options.tapes - options.tapes // 2
+    for i in range(options.tapes):
+        if problem.halt.asked():
+            break
+        again = i - fresh
+        start = starts[i % len(starts)]
+        if again >= 0 and best is not None:
+            assert best.rank is not None
+            search.start(best, best.rank)
+        else:
+            search.start(start.placement, rank_of(start))
+        hot = AGAIN[again % len(AGAIN)] if again >= 0 else HEATS[i % len(HEATS)]
+        if search.anneal_tape(budget, problem.seed * 1009 + i, hot) < least:
+            least = search.energy
+            best = search.found(f"{start.placement.partitioner.removesuffix('+tape')}+tape")
+    return best

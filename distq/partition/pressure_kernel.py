@@ -33,8 +33,8 @@ from distq.partition.tape_kernel import (
     start_state,
 )
 
-#: Positions read between changes of the phase: order and sites, or homes and sites.
-PHASE = 40_000
+#: Legs read between changes of the phase: order and sites, or homes and sites.
+PHASE = 80_000
 
 
 @inner
@@ -162,14 +162,23 @@ def span_of_sites(s: Any, v: Any, at: Any, w: Any, o: Any, journal: Any, used: A
 
 @inner
 def since(v: Any, at: Any, w: Any, o: Any, leg: Any, old: Any) -> Any:
-    """The position of the previous leg of the same packet at the leg's site or at `old`; else that of the leg."""
+    """The first position at which a copy may wait for a leg that enters its node at its present site or at `old`."""
     p = w[o.leg_packet + leg]
     site = leg_site(v, at, w, o, leg)
+    found = w[o.position + w[o.leg_node + leg]]
+    left = 1 if old < 0 or old == site else 2
     for i in range(w[o.place + leg] - 1, w[o.list_offsets + p] - 1, -1):
         m = leg_site(v, at, w, o, w[o.legs + i])
-        if m == site or m == old:
-            return w[o.position + w[o.leg_node + w[o.legs + i]]]
-    return w[o.position + w[o.leg_node + leg]]
+        if m == site or m == old:  # noqa: SIM109 - a tuple would be slow here
+            found = w[o.position + w[o.leg_node + w[o.legs + i]]]
+            left -= 1
+            if left == 0:
+                break
+            if m == site:
+                site = -1
+            else:
+                old = -1
+    return found
 
 
 @inner
@@ -337,7 +346,7 @@ def anneal_tape(
     s: Any, v: Any, at: Any, rng: Any, tally: Any, until: Any, budget: Any, hot: Any, cold: Any, journal: Any,
     best: Any, log: Any, w: Any, o: Any, best_order: Any,
 ) -> None:  # fmt: skip
-    """Anneal homes, sites and order together, in slices; `budget` counts positions of the tape that are read.
+    """Anneal homes, sites and order together, in slices; `budget` counts legs of nodes that are read.
 
     The best state is left in `best` and `best_order`. For the other arguments see `dynamic_kernel.anneal_dynamic`.
     """
@@ -352,7 +361,7 @@ def anneal_tape(
     while spent < until:
         if spent >= turn:
             homes = not homes and at.num_loose > 0
-            turn = spent + PHASE
+            turn = spent + max(PHASE, 8 * o.num_legs)
             if homes:
                 over = time_slots(s, v, at, w, o)
         if tries % 16 == 0:
@@ -388,7 +397,7 @@ def anneal_tape(
             if not shifted:
                 begin, end = span_of_homes(s, v, at, w, o, log, moved, begin, end)
             delta, stop = read_tape(v, at, w, o, begin, end)
-            spent += stop - begin
+            spent += (stop - begin) * o.num_legs // size
         spent += 2
         if fits and (delta <= 0 or uniform(rng) < np.exp(-delta * heat)):
             accept(w, o, begin, stop)
