@@ -39,11 +39,14 @@ class RankOrderer(Orderer):
             self.run_ready()
             for q in self.legs[node]:
                 if self.waiting[q] and not self.done[node]:
-                    self.depart(q, node)
+                    self.depart(q)
             self.run_ready()
             if not self.done[node]:
                 self.force(node)
         self.run_ready()
+        for q in range(self.n):
+            if self.waiting[q]:
+                self.depart(q)
         assert all(self.done), "nodes were left over"
         self.finish_homes()
 
@@ -58,8 +61,8 @@ class RankOrderer(Orderer):
             return super().next_use(q, module)
         return self.leave_packet(q) if module == self.goal[q] else len(self.done) + 1
 
-    def depart(self, q: int, node: int) -> None:
-        """Move q to where its next packet begins, for a node, and open that packet."""
+    def depart(self, q: int) -> None:
+        """Move q to where its next packet begins, or to where it ends, and open that packet."""
         there = self.next_home(q)
         if not self.arrive(q, there):
             self.rearrange({q: there})
