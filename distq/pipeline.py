@@ -200,7 +200,7 @@ def make_plan(
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
-    from distq.partition.pressure import improve_pressure
+    from distq.partition.pressure import frugal, improve_pressure
     from distq.partition.serve import modest, scattered, unservable
 
     clock = clock or _Clock(None)
@@ -232,8 +232,9 @@ def make_plan(
                 moving = improve_dynamic(problem, *placements)
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])
+                near = frugal(problem)
                 candidates += [
-                    other for other in (moving, simple, apart) if other is not None and other is not placements[0]
+                    other for other in (moving, simple, apart, near) if other is not None and other is not placements[0]
                 ]
     with clock("order"):
         plans = [order(circuit, graph, network, candidates[0])]

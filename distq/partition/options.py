@@ -32,7 +32,7 @@ class SearchOptions:
         run_each: moves of a run for each junction and merged node.
         run_most: most moves of a run.
         tapes: runs of the search for few communication qubits (`pressure`).
-        tape_each: legs on the tape that such a run reads, for each leg of the circuit and each junction.
+        tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
         tape_most: most legs that it reads.
     """
 
@@ -71,7 +71,7 @@ OPTIONS = {
         run_each=1500,
         run_most=2_500_000,
         tapes=2,
-        tape_each=10_000,
+        tape_each=300,
         tape_most=10_000_000,
     ),
     "default": SearchOptions(
@@ -89,7 +89,7 @@ OPTIONS = {
         run_each=4000,
         run_most=6_000_000,
         tapes=4,
-        tape_each=50_000,
+        tape_each=1_000,
         tape_most=40_000_000,
     ),
     "best": SearchOptions(
@@ -107,7 +107,7 @@ OPTIONS = {
         run_each=10_000,
         run_most=40_000_000,
         tapes=10,
-        tape_each=200_000,
+        tape_each=5_000,
         tape_most=200_000_000,
     ),
 }

@@ -18,8 +18,10 @@ from distq.partition.cost import cost
 from distq.partition.dynamic import DynamicSearch
 from distq.partition.order_state import relay_distances
 from distq.partition.packets import PacketGraph
+from distq.partition.place import solve
 from distq.partition.plan import Placement, Plan, Step
 from distq.partition.registry import PartitionProblem
+from distq.partition.serve import one_communication_qubit
 from distq.partition.static import slices
 
 Int32 = NDArray[np.int32]
@@ -96,7 +98,7 @@ class PressureSearch(DynamicSearch):
         sizes = {"order": size, "position": size, "legs": legs, "place": legs, "link": legs}
         kept = (size + 1) * width
         sizes |= {"paid": size + 1, "kept": kept, "fresh_paid": size + 1, "fresh_kept": kept}
-        sizes |= {"state": width, "last": k, "filled": packets}
+        sizes |= {"state": width, "idle": k, "last": k, "filled": packets}
         scalars = {"num_nodes": size, "num_legs": legs, "num_packets": packets, "stride": stride, "width": width}
         fixed = np.concatenate([np.asarray(a, np.int32) for a in structure.values()])
         lengths = [len(a) for a in structure.values()] + list(sizes.values())
@@ -117,6 +119,9 @@ class PressureSearch(DynamicSearch):
 
         self.load(placement)
         self._order()[:] = np.argsort(rank)
+        bare = np.diff(self.problem.graph.packet_offsets) == 0
+        idle = np.bincount(self._start_ends[bare], minlength=self.at.k)
+        self.w[self.o.idle : self.o.idle + self.at.k] = idle
         self.energy = int(whole_tape(self.s, self.v, self.at, self.w, self.o))
         self.overload = int(time_slots_of(self.s, self.v, self.at, self.w, self.o))
         return self.energy
@@ -163,8 +168,19 @@ def _ways(network: Network) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 MOST_WORDS = 16_000_000
 #: First temperatures of the runs in turn [ebits].
 HEATS = (0.6, 0.4, 1.0)
-#: The same for runs that go on from the best so far.
+#: The same for runs that go on from the best so far, and for runs that read each leg less often than `FEW` times.
 AGAIN = (0.35, 0.25)
+FEW = 10_000
+
+
+def frugal(problem: PartitionProblem) -> Placement | None:
+    """The best static placement for modules with one communication qubit; None if no module has a limit.
+
+    Its gates are at the home of a leg, so that a copy goes as soon as it was used: it pays little more than its
+    estimate however few communication qubits there are, and is a good start for the search.
+    """
+    network = one_communication_qubit(problem.network)
+    return None if network is None else solve(replace(problem, network=network))[0]
 
 
 def improve_pressure(circuit: LogicalCircuit, problem: PartitionProblem, plans: list[Plan]) -> Placement | None:
@@ -189,7 +205,7 @@ def improve_pressure(circuit: LogicalCircuit, problem: PartitionProblem, plans: 
         return None
     starts = [plans[i] for i in np.argsort(paid, kind="stable").tolist()]
     search = PressureSearch(circuit, problem)
-    budget = min(options.tape_most, options.tape_each * (search.o.num_legs + graph.num_junctions))
+    budget = min(options.tape_most, int(options.tape_each * (search.o.num_legs + graph.num_junctions) ** 1.5))
     least, best = min(paid), None
     fresh = options.tapes - options.tapes // 2
     for i in range(options.tapes):
@@ -202,7 +218,8 @@ def improve_pressure(circuit: LogicalCircuit, problem: PartitionProblem, plans: 
             search.start(best, best.rank)
         else:
             search.start(start.placement, rank_of(start))
-        hot = AGAIN[again % len(AGAIN)] if again >= 0 else HEATS[i % len(HEATS)]
+        cool = again >= 0 or budget < FEW * search.o.num_legs
+        hot = AGAIN[i % len(AGAIN)] if cool else HEATS[i % len(HEATS)]
         if search.anneal_tape(budget, problem.seed * 1009 + i, hot) < least:
             least = search.energy
             best = search.found(f"{start.placement.partitioner.removesuffix('+tape')}+tape")

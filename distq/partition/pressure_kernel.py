@@ -35,6 +35,8 @@ from distq.partition.tape_kernel import (
 
 #: Legs read between changes of the phase: order and sites, or homes and sites.
 PHASE = 80_000
+#: A change is given up when it costs so much more than what would be accepted, before the tape is read to the end.
+SLACK = 4
 
 
 @inner
@@ -390,16 +392,19 @@ def anneal_tape(
             spent += 1
             continue
         delta = 0
+        limit = 0.0
         stop = begin
         if fits:
             if used > 0:
                 begin, end = span_of_sites(s, v, at, w, o, journal, used, begin, end)
             if not shifted:
                 begin, end = span_of_homes(s, v, at, w, o, log, moved, begin, end)
-            delta, stop = read_tape(v, at, w, o, begin, end)
+            # What comes back later is seldom more than this.
+            limit = -np.log(uniform(rng) + 1e-12) / heat
+            delta, stop = read_tape(v, at, w, o, begin, end, limit + SLACK)
             spent += (stop - begin) * o.num_legs // size
         spent += 2
-        if fits and (delta <= 0 or uniform(rng) < np.exp(-delta * heat)):
+        if fits and delta <= limit:
             accept(w, o, begin, stop)
             energy += delta
             if energy < least and spent >= due:

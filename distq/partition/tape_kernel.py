@@ -62,6 +62,7 @@ class TapeLayout(NamedTuple):
     fresh_paid: int  # the same while a change is tried
     fresh_kept: int
     state: int  # (width,)
+    idle: int  # (k,) wires without packets that end in each module
     last: int  # (k,) scratch
     filled: int  # (K,) scratch
 
@@ -240,19 +241,30 @@ def move(v: Any, at: Any, w: Any, o: Any, p: Any, x: Any) -> Any:
 
 
 @inner
+def start_excess(at: Any, w: Any, o: Any) -> Any:
+    """Penalty for qubits beyond the data qubits before the first node."""
+    total = 0
+    for m in range(at.k):
+        total += max(0, w[o.state + m * o.stride + 1] - w[o.data + m]) * LACK
+    return total
+
+
+@inner
 def step(v: Any, at: Any, w: Any, o: Any, i: Any) -> Any:
     """Carry out the node at position i; returns the ebits."""
-    total = 0
+    total = start_excess(at, w, o) if i == 0 else 0
     x = w[o.order + i]
     first, end = w[o.node_offsets + x], w[o.node_offsets + x + 1]
     for leg in range(first, end):
         p = w[o.leg_packet + leg]
-        if w[o.legs + w[o.list_offsets + p]] != leg:
-            continue
+        if w[o.legs + w[o.list_offsets + p]] == leg and p > w[o.packet_offsets + w[o.leg_qubit + leg]]:
+            j = p + w[o.leg_qubit + leg]
+            if v[at.home + j - 1] != v[at.home + j]:
+                total += move(v, at, w, o, p - 1, x)
+    for leg in range(first, end):
+        p = w[o.leg_packet + leg]
         j = p + w[o.leg_qubit + leg]
-        if p > w[o.packet_offsets + w[o.leg_qubit + leg]] and v[at.home + j - 1] != v[at.home + j]:
-            total += move(v, at, w, o, p - 1, x)
-        if v[at.home + j] != v[at.home + j + 1]:
+        if w[o.legs + w[o.list_offsets + p]] == leg and v[at.home + j] != v[at.home + j + 1]:
             w[o.state + v[at.home + j] * o.stride + 2] += 1
     if end - first < 2:
         return total
@@ -298,14 +310,19 @@ def collect(v: Any, at: Any, w: Any, o: Any, x: Any) -> Any:
 
 @inner
 def last_moves(v: Any, at: Any, w: Any, o: Any) -> Any:
-    """Ebits of moves after the last node."""
+    """Ebits of moves after the last node, and the penalty for qubits beyond the data qubits at the end."""
     total = 0
+    for m in range(at.k):
+        w[o.last + m] = w[o.idle + m] - w[o.data + m]
     for q in range(at.num_qubits):
         if w[o.packet_offsets + q + 1] > w[o.packet_offsets + q]:
             p = w[o.packet_offsets + q + 1] - 1
             a, b = v[at.home + p + q], v[at.home + p + q + 1]
+            w[o.last + b] += 1
             if a != b and find(w, o, b, p) < 0:
                 total += w[o.distance + a * at.k + b]
+    for m in range(at.k):
+        total += max(0, w[o.last + m]) * LACK
     return total
 
 
@@ -320,8 +337,11 @@ def start_state(s: Any, v: Any, at: Any, w: Any, o: Any) -> None:
 
 
 @inner
-def read_tape(v: Any, at: Any, w: Any, o: Any, begin: Any, until: Any) -> Any:
-    """Read the tape again from `begin`, at least beyond `until`; (change of the ebits, where all is as before)."""
+def read_tape(v: Any, at: Any, w: Any, o: Any, begin: Any, until: Any, most: Any) -> Any:
+    """Read the tape again from `begin`, at least beyond `until`; (change of the ebits, where all is as before).
+
+    Reading ends early where the change so far is above `most`.
+    """
     size = o.num_nodes
     delta = 0
     for j in range(o.width):
@@ -343,6 +363,8 @@ def read_tape(v: Any, at: Any, w: Any, o: Any, begin: Any, until: Any) -> Any:
         w[o.fresh_paid + i] = paid
         delta += paid - w[o.paid + i]
         i += 1
+        if delta > most:
+            break
     return delta, i
 
 
@@ -373,6 +395,6 @@ def whole_tape(s: Any, v: Any, at: Any, w: Any, o: Any) -> Any:
     start_state(s, v, at, w, o)
     w[o.paid : o.paid + o.num_nodes + 1] = 0
     size = o.num_nodes
-    delta, end = read_tape(v, at, w, o, 0, size)
+    delta, end = read_tape(v, at, w, o, 0, size, 1 << 40)
     accept(w, o, 0, end)
     return delta
