@@ -75,7 +75,7 @@ class PressureSearch(DynamicSearch):
         leg_node, row = graph.leg_node(), graph.node_row
         leg_group = np.where(nodes.of_leg >= 0, nodes.of_leg, nodes.of_node[leg_node])
         members = np.flatnonzero(leg_group >= 0)
-        structure = {
+        structure: dict[str, NDArray[Any]] = {
             "node_offsets": graph.node_offsets,
             "leg_qubit": graph.leg_qubit,
             "leg_packet": graph.leg_packet,

@@ -126,7 +126,7 @@ def test_the_search_saves_what_dropping_and_fetching_again_costs():
     for without in ((), ("pressure",)):
         paid[without] = 0
         for seed in range(2):
-            circuit, _, network, _ = dense(seed, gates=80, turns=0.2)
+            circuit, _, network, _ = dense(seed, gates=140, turns=0.15)
             with switched_off(without):
                 plan = make_plan(circuit, network, effort="fast")
             check_plan(plan)
