@@ -99,6 +99,7 @@ def compile(
     from distq.circuit.read import load_source
     from distq.network.feasible import alive
     from distq.network.presets import resolve
+    from distq.partition.cost import cost
     from distq.partition.halt import Halt
     from distq.partition.reuse import reuse_qubits
     from distq.program.compiled import CompiledProgram
@@ -169,7 +170,7 @@ def compile(
 
         return _cheapest_form(search(merged, rewritten), rewritten, techniques, search, last, halt)
 
-    plan, techniques = _cheapest(plan_for, forms, lambda made: made[0])
+    plan, techniques = min(_possible(plan_for, forms), key=lambda made: cost(made[0], made[0].network))
     program, mapped = _lower(plan, network, clock, effort, seed)
     with clock("schedule"):
         schedule = asap(program)
@@ -326,10 +327,12 @@ def _make_plan(
 ) -> Plan:
     """The plan with or without qubits that share wires; `options` are those of `make_problem`."""
     from distq.network.feasible import usable_modules
+    from distq.partition.cost import cost
     from distq.partition.dynamic import improve_dynamic
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
+    from distq.partition.pressure import frugal, improve_pressure
     from distq.partition.serve import modest, scattered, unservable
 
     effort, seed = options["effort"], options["seed"]
@@ -354,22 +357,27 @@ def _make_plan(
                 moving = improve_dynamic(problem, *placements)
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])
+                near = frugal(problem)
                 candidates += [
-                    other for other in (moving, simple, apart) if other is not None and other is not placements[0]
+                    other for other in (moving, simple, apart, near) if other is not None and other is not placements[0]
                 ]
     with clock("order"):
-        # Homes that change may leave a wide gate without a module to serve it.
-        return _cheapest(lambda placement: order(circuit, graph, network, placement, exchange), candidates, lambda p: p)
+        plans = _possible(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
+    if partitioner == "auto":
+        with clock("partition"), options["halt"].interruptible(clock.progress):
+            together = improve_pressure(circuit, problem, plans)
+        if together is not None:
+            with clock("order"), suppress(InfeasibleError):
+                plans.append(order(circuit, graph, network, together, exchange))
+    return min(plans, key=lambda plan: cost(plan, network))
 
 
-def _cheapest(make: Callable[[T], M], candidates: Iterable[T], plan_of: Callable[[M], Plan]) -> M:
-    """What has the cheapest plan of all that can be made of the candidates, among equals the first.
+def _possible(make: Callable[[T], M], candidates: Iterable[T]) -> list[M]:
+    """What can be made of the candidates: homes that change may leave a wide gate without a module to serve it.
 
     Raises:
         InfeasibleError: none can be made; the reason is that of the first.
     """
-    from distq.partition.cost import cost
-
     made: list[M] = []
     refused: InfeasibleError | None = None
     for candidate in candidates:
@@ -379,7 +387,7 @@ def _cheapest(make: Callable[[T], M], candidates: Iterable[T], plan_of: Callable
             refused = refused or error
     if refused and not made:
         raise refused
-    return min(made, key=lambda m: cost(plan_of(m), plan_of(m).network))
+    return made
 
 
 def _expanded(

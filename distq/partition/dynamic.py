@@ -56,7 +56,8 @@ class DynamicSearch:
     Energies are in ebits, plus `kernels.LACK` for each communication qubit that a gate lacks at its site.
     """
 
-    def __init__(self, problem: PartitionProblem) -> None:
+    def __init__(self, problem: PartitionProblem, time: tuple[Int32, int] | None = None) -> None:
+        """Prepare the arrays; `time`: slots of junctions and their number, where not those of `junction_slots`."""
         self.problem = problem
         self.halt = problem.halt
         graph = problem.graph
@@ -64,7 +65,7 @@ class DynamicSearch:
         n = graph.num_qubits
         modules = np.flatnonzero(problem.allowed).astype(np.int32)
         structure, scalars = gate_structure(self.hypergraph, problem.span, problem.network.comm_array, modules)
-        slot, slots = junction_slots(graph)
+        slot, slots = time or junction_slots(graph)
         line_first = np.concatenate([graph.packet_offsets[:-1] + np.arange(n), [graph.num_junctions]])
         self.dead = np.zeros(graph.num_junctions, np.bool_) if graph.dead is None else graph.dead
         loose = self._loose(line_first)

@@ -31,6 +31,9 @@ class SearchOptions:
         runs: runs of the dynamic search.
         run_each: moves of a run for each junction and merged node.
         run_most: most moves of a run.
+        tapes: runs of the search for few communication qubits (`pressure`).
+        tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
+        tape_most: most legs that it reads.
     """
 
     fold: bool
@@ -46,6 +49,9 @@ class SearchOptions:
     runs: int
     run_each: int
     run_most: int
+    tapes: int
+    tape_each: int
+    tape_most: int
 
 
 #: The budget of each effort.
@@ -64,6 +70,9 @@ OPTIONS = {
         runs=2,
         run_each=1500,
         run_most=2_500_000,
+        tapes=2,
+        tape_each=300,
+        tape_most=10_000_000,
     ),
     "default": SearchOptions(
         fold=True,
@@ -79,6 +88,9 @@ OPTIONS = {
         runs=5,
         run_each=4000,
         run_most=6_000_000,
+        tapes=4,
+        tape_each=1_000,
+        tape_most=40_000_000,
     ),
     "best": SearchOptions(
         fold=True,
@@ -94,6 +106,9 @@ OPTIONS = {
         runs=24,
         run_each=10_000,
         run_most=40_000_000,
+        tapes=10,
+        tape_each=5_000,
+        tape_most=200_000_000,
     ),
 }
 
@@ -107,6 +122,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "static-annealing": {"kept": 0, "hot": 0},
     "several-starts": {"starts": 1},
     "dynamic": {"runs": 0},
+    "pressure": {"tapes": 0},
 }
 
 _off: set[str] = set()

@@ -31,7 +31,7 @@ from distq.partition.plan import Placement, Plan, Step
 def order(
     circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement, exchange: bool = True
 ) -> Plan:
-    """The plan for a placement.
+    """The plan for a placement; a placement with a `rank` is carried out in that order.
 
     With `exchange` two qubits may change places by three copied CX where communication qubits are too few for two state
     teleportations.
@@ -40,7 +40,10 @@ def order(
         InfeasibleError: a gate needs more communication qubits than any module has, a link is missing, or qubits
             would have to change places and cannot.
     """
-    orderer = _Orderer(circuit, graph, network, placement)
+    from distq.partition.order_rank import RankOrderer
+
+    kind = Orderer if placement.rank is None else RankOrderer
+    orderer = kind(circuit, graph, network, placement)
     orderer.copied_exchange = exchange
     orderer.run()
     columns = np.array(orderer.steps, np.int32).reshape(-1, 4)
@@ -93,8 +96,8 @@ def classical_dependencies(circuit: LogicalCircuit, graph: PacketGraph) -> tuple
     return followers, waits
 
 
-class _Orderer(Collectors):
-    """The list scheduler."""
+class Orderer(Collectors):
+    """The list scheduler; `order_rank` has one for an order that is given."""
 
     def __init__(self, circuit: LogicalCircuit, graph: PacketGraph, network: Network, placement: Placement) -> None:
         super().__init__(circuit, graph, network, placement)
@@ -105,7 +108,7 @@ class _Orderer(Collectors):
         self.bursts: list[tuple[int, int]] = []
         # Planned moves, by the first node that comes after them, the last one first.
         moves = moves_of(placement)
-        before = np.searchsorted(graph.node_row, moves[:, 0])
+        before = np.searchsorted(graph.node_row, moves[:, 0]) if placement.rank is None else moves[:, 0]
         self.moves = list(zip(before.tolist(), moves[:, 1].tolist(), moves[:, 2].tolist()))[::-1]
         self.packet_offsets: list[int] = graph.packet_offsets.tolist()
 
@@ -117,12 +120,12 @@ class _Orderer(Collectors):
             self.run_ready()
             if self.fetch_burst():
                 continue
-            while self.blocked and self.done[self.blocked[0]]:
+            while self.blocked and self.done[self.node_at[self.blocked[0]]]:
                 heappop(self.blocked)
             if self.moves and (not self.blocked or self.moves[-1][0] <= self.blocked[0]):
                 self.move_next()
             elif self.blocked:
-                self.force(heappop(self.blocked))
+                self.force(self.node_at[heappop(self.blocked)])
             else:
                 break
         assert all(self.done), "nodes were left over"
@@ -142,6 +145,7 @@ class _Orderer(Collectors):
             self.release(node)
 
     def open_packet(self, q: int, s: int) -> None:
+        """Note what the packet of segment s needs, and where."""
         need: dict[int, int] = {}
         packet, end = self.segment_packet[s], self.segment_offsets[q + 1]
         while s < end and self.segment_packet[s] == packet:
@@ -157,11 +161,13 @@ class _Orderer(Collectors):
         self.ready_for[q] = {}
 
     def release(self, node: int) -> None:
+        """One thing less to wait for."""
         self.wait[node] -= 1
         if self.wait[node] == 0:
             self.ready.append(node)
 
     def run_ready(self) -> None:
+        """Carry out all that is ready and has its qubits present; the rest waits for copies."""
         while self.ready:
             node = self.ready.pop()
             if self.done[node]:
@@ -182,7 +188,7 @@ class _Orderer(Collectors):
                 if not missing:
                     self.execute(node, site)
                     continue
-            heappush(self.blocked, node)
+            heappush(self.blocked, self.rank[node])
             for q, site in missing:
                 count = self.ready_for[q].get(site, 0) + 1
                 self.ready_for[q][site] = count
@@ -207,6 +213,7 @@ class _Orderer(Collectors):
             self.release(follower)
 
     def use(self, q: int, site: int) -> None:
+        """The share of q in `site` was used by one of the nodes that need it."""
         need = self.need[q]
         need[site] -= 1
         if need[site] == 0:
@@ -215,6 +222,7 @@ class _Orderer(Collectors):
                 self.drop_if_useless(q, site)
 
     def close_segment(self, q: int) -> None:
+        """All nodes of the present segment of q are done."""
         s = self.segment[q]
         self.segment[q] = s + 1
         ends = s + 1 == self.segment_offsets[q + 1]
@@ -278,9 +286,8 @@ class _Orderer(Collectors):
             if not self.done[node] and self.wait[node] == 0 and self.leg_site(node, q) == site:
                 self.ready.append(node)
 
-    # A node whose turn it is, whatever it costs.
-
     def force(self, node: int) -> None:
+        """Carry out a node whose turn it is, whatever it costs."""
         if self.local[node]:
             (q,) = self.legs[node]
             self.begin(q, self.segment_packet[self.segment[q]] + q + 1)

@@ -31,11 +31,11 @@ class Movers(Ghosts):
         self.exchange(q, max(wants_back or partners, key=lambda v: (self.idle_until(v), -v)))
 
     def idle_until(self, q: int) -> int:
-        """The next node that q waits for."""
+        """The rank of the next node that q waits for."""
         s = self.segment[q]
         if s == self.segment_offsets[q + 1]:
             return len(self.done)
-        return min(node for node in self.segment_nodes[s] if not self.done[node])
+        return min(self.rank[node] for node in self.segment_nodes[s] if not self.done[node])
 
     def rearrange(self, goals: dict[int, int]) -> None:
         """Bring each of some qubits to a module: into free data qubits first, then by exchanges among themselves.

@@ -75,9 +75,13 @@ class OrderState:
                 else:
                     self.site[node] = there[0]
         self.done = bytearray(graph.num_nodes)
+        # The order in which nodes take their turns.
+        rank = np.arange(graph.num_nodes) if placement.rank is None else placement.rank
+        self.rank: list[int] = rank.tolist()
+        self.node_at: list[int] = np.argsort(rank).tolist()
         # Segments and packets.
         self.segment_nodes: list[list[int]] = [[] for _ in range(graph.num_segments)]
-        for node in range(graph.num_nodes):
+        for node in self.node_at:
             for leg in range(offsets[node], offsets[node + 1]):
                 self.segment_nodes[segments[leg]].append(node)
         self.segment_left = [len(x) for x in self.segment_nodes]
@@ -163,7 +167,7 @@ class OrderState:
         self.drop(q, module)
 
     def next_use(self, q: int, module: int) -> int:
-        """First waiting node that needs the copy of q in `module`; a large number if there is none nearby."""
+        """Rank of the first waiting node that needs the copy of q in `module`; a large number if there is none near."""
         if module not in self.need[q]:
             return len(self.done) + 1
         seen = 0
@@ -174,7 +178,7 @@ class OrderState:
                 if not self.done[node]:
                     seen += 1
                     if self.leg_site(node, q) == module:
-                        return node
+                        return self.rank[node]
                     if seen >= _HORIZON:
                         break
             s += 1

@@ -32,6 +32,8 @@ class Placement:
             module). Homes that follow from them row by row never exceed the data qubits of a module; the home of a
             junction is the one at the first row of the packet after it, but the first one of a wire is where the wire
             starts. None: no wire moves.
+        rank: (M,) the position of each node in the order that the placement was made for, which keeps to the segments
+            and to classical bits; what `moves` calls rows are such positions then. None: the order of rows.
     """
 
     homes: Int32
@@ -40,6 +42,7 @@ class Placement:
     final_homes: Int32 | None = None
     moves: Int32 | None = None
     leg_sites: Int32 | None = None
+    rank: Int32 | None = None
 
     def sites_of_legs(self, graph: PacketGraph) -> Int32:
         """(L,) module at which each leg enters its gate."""

@@ -48,6 +48,20 @@ def unservable(circuit: LogicalCircuit, graph: PacketGraph, network: Network, pl
     return rows
 
 
+def one_communication_qubit(network: Network) -> Network | None:
+    """The network with at most one communication qubit in every module that has a limit; None if none has.
+
+    What purification keeps for itself stays.
+    """
+    if all(m.comm is None for m in network.modules):
+        return None
+    kept = network.purification_comm.tolist()
+    modules = tuple(
+        m if m.comm is None else replace(m, comm=min(1 + more, m.comm)) for m, more in zip(network.modules, kept)
+    )
+    return replace(network, modules=modules)
+
+
 def modest(
     graph: PacketGraph, network: Network, placement: Placement, *, effort: str = "default", seed: int = 0
 ) -> Placement | None:
@@ -57,19 +71,14 @@ def modest(
     qubits are too few for that; the order of both placements tells which case it is. None if no module has a
     limit, or if nothing would change.
     """
-    limited = [m.comm is not None for m in network.modules]
-    if not any(limited):
+    less = one_communication_qubit(network)
+    if less is None:
         return None
-    # What purification keeps for itself stays.
-    kept = network.purification_comm.tolist()
-    modules = tuple(
-        m if m.comm is None else replace(m, comm=min(1 + more, m.comm)) for m, more in zip(network.modules, kept)
-    )
     home = placement.homes[graph.leg_packet + graph.leg_qubit].astype(np.int32)
     sites = home[graph.node_offsets[:-1]]
     node = graph.leg_node()
     start = replace(placement, sites=sites, leg_sites=np.where(graph.node_parity[node], home, sites[node]))
-    found = refine_sites(graph, replace(network, modules=modules), start, effort=effort, seed=seed)
+    found = refine_sites(graph, less, start, effort=effort, seed=seed)
     same = np.array_equal(found.sites_of_legs(graph), placement.sites_of_legs(graph))
     return None if same and np.array_equal(found.sites, placement.sites) else found
 
