@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distq.errors import InfeasibleError, UsageError, VerificationError
+from distq.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+    from distq.choose import Chooser
     from distq.circuit.logical import LogicalCircuit
     from distq.network.model import Network
+    from distq.objective import Objective
     from distq.partition.halt import Halt
     from distq.partition.plan import Plan
     from distq.program.compiled import CompiledProgram
@@ -44,6 +46,7 @@ def compile(
     outcomes_only: bool = False,
     without: Collection[str] = (),
     error_budget: float = 1e-9,
+    objective: str | Mapping[str, float] | Objective = "ebits",
     verify: str = "symbolic",
     time_limit: float | None = None,
     progress: Callable[[str], None] | None = None,
@@ -64,6 +67,9 @@ def compile(
         without: techniques that are switched off, by name (`distq.rewrite.passes.NAMES`).
         error_budget: rotations may be left out as long as the operator norm of the difference between program and
             circuit is at most this, up to a global phase; 0: none. What was spent is `error_bound` in the summary.
+        objective: what the plan should be good at: "ebits", "makespan" or "fidelity" (planned and predicted on the
+            hardware of the network), or weights of them, as a mapping or as "ebits=1,makespan=2" (see
+            `distq.objective.Objective`). Of plans equal by it that with fewer ebits, then the quicker is taken.
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
             during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
@@ -79,6 +85,7 @@ def compile(
     from distq.circuit.from_qiskit import from_qiskit
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
+    from distq.objective import Objective
     from distq.partition.halt import Halt
     from distq.program.compiled import CompiledProgram
     from distq.rewrite.passes import enabled
@@ -88,6 +95,7 @@ def compile(
     _one_of("verify", verify, VERIFY_METHODS)
     _one_of("start", start, STARTS)
     techniques = enabled(without)
+    objective = Objective.of(objective)
     halt = Halt(time_limit)
     if not 0 <= error_budget < 1:
         raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1")
@@ -118,6 +126,7 @@ def compile(
         initial_homes=initial_homes,
         final_homes=final_homes,
         pins=pins,
+        objective=objective,
         halt=halt,
         clock=clock,
     )
@@ -131,6 +140,7 @@ def compile(
         "partitioner": plan.placement.partitioner,
         "start": start,
         "outcomes_only": outcomes_only,
+        "objective": objective.text,
         "seed": seed,
         "techniques": {"rewrites": list(techniques)},
         "error_bound": plan.circuit.error_bound,
@@ -184,6 +194,7 @@ def make_plan(
     initial_homes: str | Homes | None = None,
     final_homes: str | Homes | None = None,
     pins: Homes | None = None,
+    objective: Objective | Callable[[Chooser], Plan] | None = None,
     halt: Halt | None = None,
     clock: _Clock | None = None,
 ) -> Plan:
@@ -191,13 +202,14 @@ def make_plan(
 
     Gates on three or more qubits that no module could serve with its communication qubits are expanded first: in `raw`,
     if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses;
-    `last` is what was done to the circuit after that.
+    `last` is what was done to the circuit after that. `objective` says which of several plans is taken (None: the one
+    with the fewest ebits), or takes one itself.
     """
+    from distq.choose import Chooser
     from distq.network.feasible import usable_modules
-    from distq.partition.cost import cost
+    from distq.objective import Objective
     from distq.partition.dynamic import improve_dynamic
     from distq.partition.halt import Halt
-    from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
     from distq.partition.serve import modest, scattered, unservable
@@ -234,12 +246,11 @@ def make_plan(
                 candidates += [
                     other for other in (moving, simple, apart) if other is not None and other is not placements[0]
                 ]
-    with clock("order"):
-        plans = [order(circuit, graph, network, candidates[0])]
-        for candidate in candidates[1:]:
-            with suppress(InfeasibleError):  # homes that change may leave a wide gate without a module to serve it
-                plans.append(order(circuit, graph, network, candidate))
-        return min(plans, key=lambda plan: cost(plan, network))
+    with clock("order"), halt.interruptible(clock.progress):
+        chooser = Chooser(circuit, graph, network, candidates, placements[1:], effort, seed, halt=halt)
+        if callable(objective):
+            return objective(chooser)
+        return chooser.best(objective or Objective(ebits=1)).plan
 
 
 def _expanded(

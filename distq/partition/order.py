@@ -34,12 +34,16 @@ def order(circuit: LogicalCircuit, graph: PacketGraph, network: Network, placeme
     Raises:
         InfeasibleError: a gate needs more communication qubits than any module has, or a link is missing.
     """
-    orderer = _Orderer(circuit, graph, network, placement)
+    return plan_of(_Orderer(circuit, graph, network, placement), circuit, graph, placement)
+
+
+def plan_of(orderer: _Orderer, circuit: LogicalCircuit, graph: PacketGraph, placement: Placement) -> Plan:
+    """Let a list scheduler make all its steps."""
     orderer.run()
     columns = np.array(orderer.steps, np.int32).reshape(-1, 4)
     return Plan(
         circuit=circuit,
-        network=network,
+        network=orderer.network,
         graph=graph,
         placement=placement,
         initial_homes=orderer.initial_homes,

@@ -122,6 +122,11 @@ def timing(program: DistributedProgram, network: Network | None = None) -> Timin
     return _Arrays(own, other, links).timing()
 
 
+def of_network(network: Network) -> Timing:
+    """The timing of a network, for programs that are still to be made."""
+    return _Arrays(network, network, [x.hardware or LinkHardware() for x in network.links]).timing()
+
+
 class _Arrays:
     def __init__(self, own: Network, other: Network, links: list[LinkHardware]) -> None:
         self.own, self.other, self.links = own, other, links
@@ -223,4 +228,4 @@ def _check_room(program: DistributedProgram, network: Network) -> None:
                 )
 
 
-__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "timing"]
+__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "of_network", "timing"]

@@ -1,0 +1,214 @@
+"""Which plan is taken: placements are put in order in several ways, and the objective judges what becomes of them.
+
+Every plan is lowered and scheduled on the hardware of the network, so that makespans and fidelities are those of real
+schedules. Budgets count plans, whatever the computer's speed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from distq.errors import InfeasibleError, UsageError
+from distq.objective import Figures, Objective
+from distq.partition.halt import Halt
+
+if TYPE_CHECKING:
+    from distq.circuit.logical import LogicalCircuit
+    from distq.network.model import Network
+    from distq.partition.order_time import Rule
+    from distq.partition.packets import PacketGraph
+    from distq.partition.plan import Placement, Plan
+    from distq.schedule.result import Timeline
+
+#: The predicted fidelity of a schedule, from 0 to 1.
+Predictor = Callable[["Timeline"], float]
+#: How many orders are tried by the clock, for ebits (of as many ebits the quickest) and for other objectives.
+ROUNDS = {"fast": (8, 32), "default": (16, 128), "best": (32, 768)}
+#: Nodes of all plans tried together, at most; so that big circuits get fewer rounds.
+NODES = {"fast": 60_000, "default": 300_000, "best": 3_000_000}
+#: Urgency, single and hold of the rules that are tried first.
+RULES = (
+    (0.3, 3.0, 0.0),
+    (1.0, 1.0, 0.5),
+    (0.0, 3.0, 0.5),
+    (1.0, 0.0, 0.0),
+    (0.3, 1.0, 0.0),
+    (2.0, 1.0, 0.3),
+    (1.0, 3.0, 0.5),
+    (0.0, 0.0, 0.3),
+    (0.3, 10.0, 0.3),
+    (2.0, 3.0, 0.0),
+)
+#: Number of a placement, and the rule of its order.
+_Trial = tuple[int, "Rule"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A plan that was tried.
+
+    Attributes:
+        plan: placement and order.
+        figures: what it costs.
+        index: of the placement it was made from.
+        rule: of its order; None: the usual one.
+    """
+
+    plan: Plan
+    figures: Figures
+    index: int
+    rule: Rule | None
+
+
+@dataclass
+class Chooser:
+    """Tries orders of placements. The figures of a plan are found once, however many objectives ask for it.
+
+    Attributes:
+        circuit, graph, network: what is compiled.
+        candidates: placements with few ebits, the first of which can be put in order.
+        others: more placements, for other objectives.
+        effort, seed: budget, and of the noise in orders.
+        predict: fidelities; None: the prediction of `distq.fidelity`.
+        halt: ends the search early.
+    """
+
+    circuit: LogicalCircuit
+    graph: PacketGraph
+    network: Network
+    candidates: Sequence[Placement]
+    others: Sequence[Placement] = ()
+    effort: str = "default"
+    seed: int = 0
+    predict: Predictor | None = None
+    halt: Halt = field(default_factory=Halt)
+    _known: dict[tuple[int, Rule | None, bool, bool], Tried | None] = field(default_factory=dict)
+
+    def best(self, objective: Objective) -> Tried:
+        """The best plan by an objective.
+
+        Raises:
+            InfeasibleError: the first placement cannot be put in order.
+        """
+        from distq.partition.cost import cost
+        from distq.partition.order import order
+
+        rounds = self._rounds(objective)
+        # Without time all plans with as many ebits are the same.
+        timed = rounds > 0
+        faithful = objective.fidelity > 0
+        placements = len(self.candidates) + (0 if objective.single == "ebits" else len(self.others))
+        usual = [self._try(i, None, timed, faithful) for i in range(placements)]
+        found = [x for x in usual if x is not None]
+        if not found:
+            # Raises what is wrong with it.
+            plan = order(self.circuit, self.graph, self.network, self.candidates[0])
+            found = [Tried(plan, Figures(cost(plan, self.network), float("inf")), 0, None)]
+        reference = min(found, key=lambda x: (x.figures.ebits, x.figures.makespan, x.index)).figures
+
+        def key(x: Tried) -> tuple[float, ...]:
+            return objective.key(x.figures, reference)
+
+        best = min(found, key=lambda x: (key(x), x.index))
+        trials = self._trials(rounds, placements)
+        with suppress(StopIteration):
+            trial = next(trials)
+            while not self.halt.asked():
+                tried = self._try(*trial, timed, faithful)
+                if tried is not None and key(tried) < key(best):
+                    best = tried
+                # The next trial varies the best so far.
+                trial = trials.send((best.index, best.rule))
+        return best
+
+    def _rounds(self, objective: Objective) -> int:
+        few, many = ROUNDS[self.effort]
+        most = NODES[self.effort] // max(self.graph.num_nodes, 1)
+        if objective.single == "ebits":
+            return min(few, most) if self.network.timed else 0
+        return min(many, max(most, 4))
+
+    def _trials(self, rounds: int, placements: int) -> Generator[_Trial, tuple[int, Rule | None], None]:
+        """Placements and rules to try: the fixed rules in turn, then variations of the best so far, which is sent."""
+        fixed = [(i, _rule(weights)) for weights in RULES for i in range(placements)]
+        fixed = fixed[: max(rounds // 2, min(rounds, placements * 2))]
+        best: tuple[int, Rule | None] = (0, None)
+        for trial in fixed:
+            best = yield trial
+        choices = random.Random(self.seed)
+        for number in range(rounds - len(fixed)):
+            index, rule = best
+            if rule is None:
+                index, rule = choices.randrange(placements), _rule(choices.choice(RULES))
+            if number % 2:
+                rule = replace(
+                    rule,
+                    urgency=rule.urgency * choices.choice((0.7, 1.0, 1.4)) + choices.choice((0.0, 0.1)),
+                    single=rule.single * choices.choice((0.7, 1.0, 1.4)),
+                    hold=max(0.0, rule.hold + choices.choice((-0.2, 0.0, 0.2))),
+                    ahead=choices.choice((4, 16, 64)),
+                )
+            noise = choices.choice((0.1, 0.3, 1.0))
+            best = yield index, replace(rule, noise=noise, seed=choices.randrange(2**31))
+
+    def _try(self, index: int, rule: Rule | None, timed: bool, faithful: bool) -> Tried | None:
+        """Put a placement in order; None where that is not possible."""
+        key = (index, rule, timed, faithful)
+        if key not in self._known:
+            try:
+                self._known[key] = self._tried(index, rule, timed, faithful)
+            except InfeasibleError:  # homes that change may leave a wide gate without a module to serve it
+                self._known[key] = None
+        return self._known[key]
+
+    def _tried(self, index: int, rule: Rule | None, timed: bool, faithful: bool) -> Tried:
+        from distq.partition.order import order
+        from distq.partition.order_time import order_by_time
+
+        placement = [*self.candidates, *self.others][index]
+        if rule is None:
+            plan = order(self.circuit, self.graph, self.network, placement)
+        else:
+            plan = order_by_time(self.circuit, self.graph, self.network, placement, rule)
+        return Tried(plan, self.figures(plan, timed, faithful), index, rule)
+
+    def figures(self, plan: Plan, timed: bool, faithful: bool) -> Figures:
+        """Ebits of a plan; `timed`: and its makespan; `faithful`: and its predicted fidelity."""
+        from distq.partition.cost import cost
+
+        ebits = cost(plan, self.network)
+        if not (timed or faithful):
+            return Figures(ebits, 0.0)
+        timeline = quick_schedule(plan)
+        if timeline is None:
+            return Figures(ebits, float("inf"), 0.0 if faithful else None)
+        if not faithful:
+            return Figures(ebits, timeline.makespan)
+        if self.predict is None:
+            raise UsageError("fidelities cannot be predicted yet; choose another objective")
+        return Figures(ebits, timeline.makespan, self.predict(timeline))
+
+
+def _rule(weights: tuple[float, float, float]) -> Rule:
+    from distq.partition.order_time import Rule
+
+    urgency, single, hold = weights
+    return Rule(urgency=urgency, single=single, hold=hold)
+
+
+def quick_schedule(plan: Plan) -> Timeline | None:
+    """A plan on the hardware of its network, pairs ahead of need; None where pairs grow too old whatever is done."""
+    from distq.protocols.lower import lower
+    from distq.schedule.plan import schedule_ahead
+
+    try:
+        return schedule_ahead(lower(plan))
+    except InfeasibleError:
+        return None
+
+
+__all__ = ["Chooser", "Predictor", "Tried", "quick_schedule"]
