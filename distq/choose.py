@@ -6,9 +6,9 @@ schedules. Budgets count plans, whatever the computer's speed.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: The predicted fidelity of a schedule, from 0 to 1.
 Predictor = Callable[["Timeline"], float]
 #: How many orders are tried by the clock, for ebits (of as many ebits the quickest) and for other objectives.
-ROUNDS = {"fast": (8, 32), "default": (16, 128), "best": (32, 768)}
+ROUNDS = {"fast": (8, 64), "default": (16, 192), "best": (32, 1024)}
 #: Nodes of all plans tried together, at most; so that big circuits get fewer rounds.
 NODES = {"fast": 60_000, "default": 300_000, "best": 3_000_000}
 #: Urgency, single and hold of the rules that are tried first.
@@ -94,35 +94,39 @@ class Chooser:
         Raises:
             InfeasibleError: the first placement cannot be put in order.
         """
-        from distq.partition.cost import cost
         from distq.partition.order import order
 
         rounds = self._rounds(objective)
         # Without time all plans with as many ebits are the same.
-        timed = rounds > 0
-        faithful = objective.fidelity > 0
-        placements = len(self.candidates) + (0 if objective.single == "ebits" else len(self.others))
-        usual = [self._try(i, None, timed, faithful) for i in range(placements)]
-        found = [x for x in usual if x is not None]
+        timed, faithful = rounds > 0, objective.fidelity > 0
+        placements = len(self.candidates)
+        if objective.single != "ebits":
+            placements += len(self.others)
+        found = [x for i in range(placements) if (x := self._try(i, None, timed, faithful)) is not None]
+        if objective.single != "ebits":
+            # The plan for ebits is the reference, and none that is worse than it is taken.
+            fewest = self.best(Objective(ebits=1))
+            found += [x for x in (self._try(fewest.index, fewest.rule, timed, faithful),) if x is not None]
         if not found:
             # Raises what is wrong with it.
             plan = order(self.circuit, self.graph, self.network, self.candidates[0])
-            found = [Tried(plan, Figures(cost(plan, self.network), float("inf")), 0, None)]
+            found = [Tried(plan, self.figures(plan, timed, faithful), 0, None)]
         reference = min(found, key=lambda x: (x.figures.ebits, x.figures.makespan, x.index)).figures
 
         def key(x: Tried) -> tuple[float, ...]:
             return objective.key(x.figures, reference)
 
         best = min(found, key=lambda x: (key(x), x.index))
-        trials = self._trials(rounds, placements)
-        with suppress(StopIteration):
-            trial = next(trials)
-            while not self.halt.asked():
-                tried = self._try(*trial, timed, faithful)
-                if tried is not None and key(tried) < key(best):
-                    best = tried
-                # The next trial varies the best so far.
-                trial = trials.send((best.index, best.rule))
+        trials = self._trials(placements)
+        trial = next(trials)
+        for _ in range(rounds):
+            if self.halt.asked():
+                break
+            tried = self._try(*trial, timed, faithful)
+            if tried is not None and key(tried) < key(best):
+                best = tried
+            # The next trial may vary the best so far.
+            trial = trials.send((best.index, best.rule))
         return best
 
     def _rounds(self, objective: Objective) -> int:
@@ -132,19 +136,20 @@ class Chooser:
             return min(few, most) if self.network.timed else 0
         return min(many, max(most, 4))
 
-    def _trials(self, rounds: int, placements: int) -> Generator[_Trial, tuple[int, Rule | None], None]:
-        """Placements and rules to try: the fixed rules in turn, then variations of the best so far, which is sent."""
-        fixed = [(i, _rule(weights)) for weights in RULES for i in range(placements)]
-        fixed = fixed[: max(rounds // 2, min(rounds, placements * 2))]
+    def _trials(self, placements: int) -> Generator[_Trial, tuple[int, Rule | None], None]:
+        """Placements and rules to try, endlessly: fixed rules, then variations of the best so far, which is sent."""
         best: tuple[int, Rule | None] = (0, None)
-        for trial in fixed:
-            best = yield trial
+        for weights in RULES[:2]:
+            for i in range(placements):
+                best = yield i, _rule(weights)
+        for weights in RULES[2:]:
+            best = yield best[0], _rule(weights)
         choices = random.Random(self.seed)
-        for number in range(rounds - len(fixed)):
+        for number in itertools.count():
             index, rule = best
-            if rule is None:
+            if rule is None or number % 4 == 3:
                 index, rule = choices.randrange(placements), _rule(choices.choice(RULES))
-            if number % 2:
+            elif number % 2:
                 rule = replace(
                     rule,
                     urgency=rule.urgency * choices.choice((0.7, 1.0, 1.4)) + choices.choice((0.0, 0.1)),

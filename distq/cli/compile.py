@@ -73,6 +73,13 @@ from distq.rewrite.passes import NAMES
     help="Leave out small rotations while the operator-norm error stays within E.",
 )
 @click.option(
+    "--objective",
+    default="ebits",
+    show_default=True,
+    metavar="NAME|NAME=W,...",
+    help="What the plan should be good at: ebits, makespan, fidelity, or weights such as ebits=1,makespan=2.",
+)
+@click.option(
     "--verify",
     "check",
     type=click.Choice(VERIFY_METHODS),
@@ -106,6 +113,7 @@ def command(
     outcomes_only: bool,
     without: tuple[str, ...],
     error_budget: float,
+    objective: str,
     check: str,
     time_limit: float | None,
     as_json: bool,
@@ -127,7 +135,9 @@ def command(
     from distq.circuit.read import load_source
     from distq.cli.homes import homes, pins
     from distq.network.presets import resolve
+    from distq.objective import Objective
 
+    wanted = Objective.of(objective)
     with progress(as_json) as show:
         if show:
             show("reading")
@@ -148,6 +158,7 @@ def command(
             outcomes_only=outcomes_only,
             without=without,
             error_budget=error_budget,
+            objective=wanted,
             verify=check,
             time_limit=time_limit,
             progress=show,

@@ -8,7 +8,7 @@ between steps; what a plan really takes its schedule says.
 from __future__ import annotations
 
 import heapq
-from collections import deque
+import math
 
 import numpy as np
 
@@ -34,17 +34,15 @@ class Clock:
         self.link_of = network.link_of.tolist()
         #: Time at which each share is free: by qubit, by module.
         self.share: list[dict[int, float]] = [{m: 0.0} for m in homes]
-        self.parked = bytearray(len(homes))
         #: Time at which the frame of each qubit is known, and its Z part.
         self.frame = [0.0] * len(homes)
         self.z_frame = [0.0] * len(homes)
-        #: Communication qubits that are free, the one that was free longest first; None: as many as needed.
-        self.slots: list[deque[float] | None] = [
-            None if m.comm is None else deque([0.0] * m.comm) for m in network.modules
-        ]
+        self.slots = [_Slots(m.comm, network.timed) for m in network.modules]
+        #: Communication qubit of each copy, and of a home that is parked: by qubit, by module.
+        self.slot: list[dict[int, int]] = [{} for _ in homes]
         self.generators = [[0.0] * times.generators[i] for i in range(len(network.links))]
-        #: Parities that modules hold for the gate that is being collected.
-        self.held: dict[int, list[float]] = {}
+        #: Parities that modules hold for the gate that is being collected: (when it is there, communication qubit).
+        self.held: dict[int, list[tuple[float, int]]] = {}
         self.end = 0.0
         self.gate_time, self.clifford = _gates(circuit, graph)
         self.offsets, self.qubits = graph.node_offsets.tolist(), graph.leg_qubit.tolist()
@@ -54,13 +52,8 @@ class Clock:
     # Questions.
 
     def pair_start(self, here: int, there: int) -> float:
-        """When a pair between linked modules could be requested; communication qubits in use count as never."""
-        start = self.generators[self.link_of[here][there]][0]
-        for m in (here, there):
-            slots = self.slots[m]
-            if slots is not None:
-                start = max(start, slots[0]) if slots else float("inf")
-        return start
+        """When a pair between linked modules could be requested; infinite if all communication qubits are in use."""
+        return max(self.generators[self.link_of[here][there]][0], self.slots[here].next(), self.slots[there].next())
 
     # Steps.
 
@@ -86,59 +79,53 @@ class Clock:
         elif kind in (Step.GATHER, Step.MERGE):
             self._gather(b, c, kind == Step.MERGE)
 
-    def _request(self, here: int, there: int) -> float:
-        """Generate a pair; returns when it is there. Its communication qubits are taken."""
-        start = 0.0
-        for m in (here, there):
-            slots = self.slots[m]
-            if slots:
-                start = max(start, slots.popleft())
+    def _request(self, here: int, there: int) -> tuple[float, int, int]:
+        """Generate a pair: when it is there, and its communication qubits."""
+        (first, a), (second, b) = self.slots[here].take(), self.slots[there].take()
         link = self.link_of[here][there]
-        start = max(start, self.generators[link][0])
-        heapq.heapreplace(self.generators[link], start + self.pair[link])
-        return start + self.pair[link]
+        made = max(first, second, self.generators[link][0]) + self.pair[link]
+        heapq.heapreplace(self.generators[link], made)
+        return made, a, b
 
-    def _free(self, module: int, time: float) -> None:
+    def _free(self, module: int, slot: int, time: float) -> None:
         """A communication qubit was measured, and can be used again after a reset."""
-        slots = self.slots[module]
-        if slots is not None:
-            slots.append(time + self.reset[module])
+        self.slots[module].give(slot, time + self.reset[module])
         self.end = max(self.end, time)
 
     def _fetch(self, q: int, here: int, there: int) -> None:
-        made = self._request(here, there)
+        made, sent, self.slot[q][there] = self._request(here, there)
         measured = max(made, self.share[q][here]) + self.two[here]
         self.share[q][here] = measured
         measured += self.measure[here]
-        self._free(here, measured)
+        self._free(here, sent, measured)
         self.share[q][there] = made
         self.frame[q] = max(self.frame[q], measured + self.latency[here][there])
 
     def _drop(self, q: int, module: int) -> None:
         time = self.share[q].pop(module) + self.one[module] + self.measure[module]
-        self._free(module, time)
+        self._free(module, self.slot[q].pop(module), time)
         self.z_frame[q] = max(self.z_frame[q], time + self.latency[module][self.home[q]])
 
     def _shift(self, q: int, there: int) -> None:
         here = self.home[q]
         time = self.share[q].pop(here) + self.one[here] + self.measure[here]
-        if self.parked[q]:
-            self._free(here, time)
-        self.parked[q] = 1
+        if here in self.slot[q]:
+            self._free(here, self.slot[q].pop(here), time)
+        self.end = max(self.end, time)
         self.z_frame[q] = max(self.z_frame[q], time + self.latency[here][there])
         self.home[q] = there
 
     def _settle(self, q: int) -> None:
         home = self.home[q]
         self.share[q][home] += 3 * self.two[home]
-        self.parked[q] = 0
-        self._free(home, self.share[q][home])
+        # The swap leaves |0> behind.
+        self.slots[home].give(self.slot[q].pop(home), self.share[q][home])
+        self.end = max(self.end, self.share[q][home])
 
     def _park(self, q: int) -> None:
-        home, slots = self.home[q], self.slots[self.home[q]]
-        start = max(self.share[q][home], slots.popleft() if slots else 0.0)
-        self.share[q][home] = start + 3 * self.two[home]
-        self.parked[q] = 1
+        home = self.home[q]
+        free, self.slot[q][home] = self.slots[home].take()
+        self.share[q][home] = max(self.share[q][home], free) + 3 * self.two[home]
 
     def _turn(self, q: int, segment: int) -> None:
         for module in self.share[q]:
@@ -149,34 +136,33 @@ class Clock:
     def _node(self, node: int, module: int) -> None:
         held = self.held.pop(module, [])
         legs = [q for q in self.qubits[self.offsets[node] : self.offsets[node + 1]] if module in self.share[q]]
-        start = max([*(self.share[q][module] for q in legs), *held], default=0.0)
+        start = max([*(self.share[q][module] for q in legs), *(time for time, _ in held)], default=0.0)
         if not self.clifford[node]:
             start = max([start, *(self.frame[q] for q in legs)])
-        two, kind = self.gate_time[node], None
-        if two < 0:
-            kind = self.measure[module] if two == -1 else self.reset[module]
-        end = start + (two * self.two[module] if kind is None else kind)
+        gates = self.gate_time[node]
+        took = self.measure[module] if gates == -1 else self.reset[module] if gates == -2 else gates * self.two[module]
         for q in legs:
-            self.share[q][module] = end
-        for _ in held:
-            self._free(module, end + self.one[module] + self.measure[module])
-        self.end = max(self.end, end)
+            self.share[q][module] = start + took
+        self.end = max(self.end, start + took)
+        self._disentangle(held, module, start + took)
+
+    def _disentangle(self, held: list[tuple[float, int]], module: int, time: float) -> None:
+        for _, slot in held:
+            self._free(module, slot, time + self.one[module] + self.measure[module])
 
     def _gather(self, here: int, there: int, merge: bool) -> None:
         """Shares that enter a parity are not followed: their gates with it are short."""
         before = self.held.pop(here, [])
-        made = self._request(here, there)
-        done = max([made, *before]) + (1 + len(before)) * self.two[here]
-        self._free(here, done + self.measure[here])
-        for _ in before:
-            self._free(here, done + self.one[here] + self.measure[here])
-        here_too = self.held.setdefault(there, [])
+        made, sent, slot = self._request(here, there)
+        done = max([made, *(time for time, _ in before)]) + (1 + len(before)) * self.two[here]
+        self._free(here, sent, done + self.measure[here])
+        self._disentangle(before, here, done)
+        there_too = self.held.setdefault(there, [])
         if merge:
-            made = max([made, *here_too]) + self.two[there]
-            for _ in here_too:
-                self._free(there, made + self.one[there] + self.measure[there])
-            here_too.clear()
-        here_too.append(made)
+            made = max([made, *(time for time, _ in there_too)]) + self.two[there]
+            self._disentangle(there_too, there, made)
+            there_too.clear()
+        there_too.append((made, slot))
 
     def _exchange(self, p: int, q: int) -> None:
         for control, target in ((p, q), (q, p), (p, q)):
@@ -188,6 +174,39 @@ class Clock:
         here, there = self.home[p], self.home[q]
         self.share[p], self.share[q] = {there: self.share[q][there]}, {here: self.share[p][here]}
         self.home[p], self.home[q] = there, here
+
+
+class _Slots:
+    """Free communication qubits of a module, in the order in which programs take them (`protocols.lower`).
+
+    Where time counts and they are limited they take turns, else the lowest free place is taken.
+    """
+
+    def __init__(self, number: int | None, timed: bool) -> None:
+        self.limited = number is not None
+        self.turns = timed and self.limited
+        #: (key, slot, when it is free); the least key goes first.
+        self.heap = [(i, i, 0.0) for i in range(number or 0)]
+        self.count = number or 0
+
+    def next(self) -> float:
+        """When the one that is taken next is free."""
+        if self.heap:
+            return self.heap[0][2]
+        return math.inf if self.limited else 0.0
+
+    def take(self) -> tuple[float, int]:
+        """(when it is free, slot)."""
+        if self.heap:
+            _, slot, time = heapq.heappop(self.heap)
+            return time, slot
+        self.count += 1
+        return 0.0, self.count - 1
+
+    def give(self, slot: int, time: float) -> None:
+        """It is free from this time on."""
+        self.count += self.turns
+        heapq.heappush(self.heap, (self.count if self.turns else slot, slot, time))
 
 
 class _Times:
