@@ -15,6 +15,7 @@ from distq.errors import (
 )
 
 if TYPE_CHECKING:
+    from distq.front import Tradeoff, tradeoff
     from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
     from distq.network.model import Link, Module, Network
     from distq.network.presets import preset
@@ -34,11 +35,13 @@ _LAZY = {
     "Module": "distq.network.model",
     "ModuleHardware": "distq.network.hardware",
     "Network": "distq.network.model",
+    "Tradeoff": "distq.front",
     "VerifyResult": "distq.verify",
     "compile": "distq.pipeline",
     "load": "distq.program.compiled",
     "preset": "distq.network.presets",
     "register_partitioner": "distq.partition.registry",
+    "tradeoff": "distq.front",
 }
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "ModuleHardware",
     "Network",
     "NetworkError",
+    "Tradeoff",
     "UsageError",
     "VerificationError",
     "VerifyResult",
@@ -61,6 +65,7 @@ __all__ = [
     "load",
     "preset",
     "register_partitioner",
+    "tradeoff",
     "verify",
 ]
 

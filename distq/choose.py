@@ -129,6 +129,11 @@ class Chooser:
             trial = trials.send((best.index, best.rule))
         return best
 
+    @property
+    def plans(self) -> int:
+        """How many different plans were tried."""
+        return len({(index, rule) for index, rule, _, _ in self._known})
+
     def _rounds(self, objective: Objective) -> int:
         few, many = ROUNDS[self.effort]
         most = NODES[self.effort] // max(self.graph.num_nodes, 1)
@@ -193,9 +198,12 @@ class Chooser:
             return Figures(ebits, float("inf"), 0.0 if faithful else None)
         if not faithful:
             return Figures(ebits, timeline.makespan)
-        if self.predict is None:
-            raise UsageError("fidelities cannot be predicted yet; choose another objective")
-        return Figures(ebits, timeline.makespan, self.predict(timeline))
+        return Figures(ebits, timeline.makespan, (self.predict or predicted)(timeline))
+
+
+def predicted(timeline: Timeline) -> float:
+    """The fidelity of a timeline that the noise of its hardware leaves."""
+    raise UsageError("fidelities cannot be predicted yet; choose another objective")
 
 
 def _rule(weights: tuple[float, float, float]) -> Rule:
@@ -216,4 +224,4 @@ def quick_schedule(plan: Plan) -> Timeline | None:
         return None
 
 
-__all__ = ["Chooser", "Predictor", "Tried", "quick_schedule"]
+__all__ = ["Chooser", "Predictor", "Tried", "predicted", "quick_schedule"]
