@@ -15,6 +15,7 @@ from distq.errors import (
 )
 
 if TYPE_CHECKING:
+    from distq.fidelity.predict import FidelityPrediction, predict_fidelity
     from distq.front import Tradeoff, tradeoff
     from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
     from distq.network.model import Link, Module, Network
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from distq.partition.registry import register_partitioner
     from distq.pipeline import compile
     from distq.program.compiled import CompiledProgram, load
+    from distq.simulate.noisy import NoisyResult, noisy
     from distq.verify import VerifyResult, verify
 
 __version__ = "0.1.0"
@@ -30,15 +32,19 @@ __version__ = "0.1.0"
 _LAZY = {
     "CompiledProgram": "distq.program.compiled",
     "Fabric": "distq.network.hardware",
+    "FidelityPrediction": "distq.fidelity.predict",
     "Link": "distq.network.model",
     "LinkHardware": "distq.network.hardware",
     "Module": "distq.network.model",
     "ModuleHardware": "distq.network.hardware",
     "Network": "distq.network.model",
+    "NoisyResult": "distq.simulate.noisy",
     "Tradeoff": "distq.front",
     "VerifyResult": "distq.verify",
     "compile": "distq.pipeline",
     "load": "distq.program.compiled",
+    "noisy": "distq.simulate.noisy",
+    "predict_fidelity": "distq.fidelity.predict",
     "preset": "distq.network.presets",
     "register_partitioner": "distq.partition.registry",
     "tradeoff": "distq.front",
@@ -48,6 +54,7 @@ __all__ = [
     "CompiledProgram",
     "DistqError",
     "Fabric",
+    "FidelityPrediction",
     "InfeasibleError",
     "InputError",
     "Link",
@@ -57,12 +64,15 @@ __all__ = [
     "ModuleHardware",
     "Network",
     "NetworkError",
+    "NoisyResult",
     "Tradeoff",
     "UsageError",
     "VerificationError",
     "VerifyResult",
     "compile",
     "load",
+    "noisy",
+    "predict_fidelity",
     "preset",
     "register_partitioner",
     "tradeoff",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from distq.partition.plan import Plan
     from distq.pipeline import Homes
     from distq.program.compiled import CompiledProgram
+    from distq.schedule.result import Timeline
 
 #: What is tried: each figure alone, and mixtures of them.
 OBJECTIVES = (
@@ -30,8 +32,10 @@ OBJECTIVES = (
     "makespan=1,fidelity=1",
     "ebits=1,makespan=1,fidelity=1",
 )
-#: Figures that differ by less than this share are equal.
-SAME = 1e-9
+#: Figures that differ by less than this share are equal, and fidelities that differ by less than what sampling adds.
+SAME, SAME_FIDELITY = 1e-9, 0.002
+#: Paths for each prediction.
+SAMPLES = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +151,12 @@ def tradeoff(
         verify: see there.
         time_limit: see there; for all seeds together.
         progress: see there.
-        predict: fidelity of a timeline; None: that of the hardware.
+        predict: fidelity of a timeline; None: `distq.predict_fidelity`, and a quicker estimate while plans are chosen.
 
     Raises:
         UsageError: an option has a value that is not known.
         InputError, NetworkError, InfeasibleError, VerificationError: as `distq.compile`.
     """
-    from distq.choose import predicted
     from distq.circuit.from_qiskit import from_qiskit
     from distq.circuit.read import load_source
     from distq.network.presets import resolve
@@ -178,7 +181,7 @@ def tradeoff(
     for number in range(seed, seed + seeds):
         if progress:
             progress(f"seed {number}")
-        collect = _Collector(wanted, predict or predicted)
+        collect = _Collector(wanted, predict)
         make_plan(
             merged,
             network,
@@ -222,7 +225,7 @@ class _Collector:
     """Takes the plans for all objectives from one search."""
 
     wanted: list[Objective]
-    predict: Predictor
+    predict: Predictor | None
     chosen: list[tuple[Objective, Plan]] = field(default_factory=list)
     plans: int = 0
 
@@ -232,6 +235,14 @@ class _Collector:
             self.chosen.append((objective, chooser.best(objective).plan))
         self.plans = chooser.plans
         return self.chosen[0][1]
+
+
+def predicted(timeline: Timeline) -> float:
+    """What `distq.predict_fidelity` predicts; the product of all fidelities where no path could be drawn."""
+    from distq.fidelity.predict import predict_fidelity
+
+    found = predict_fidelity(timeline, samples=SAMPLES)
+    return found.fidelity if math.isfinite(found.fidelity) else found.product
 
 
 class _Front:
@@ -277,7 +288,9 @@ def _values(figures: Figures) -> tuple[float, float, float]:
 
 def _covers(a: Figures, b: Figures) -> bool:
     """Whether `a` is at least as good as `b` in every figure."""
-    return all(x <= y + SAME * abs(y) for x, y in zip(_values(a), _values(b)))
+    *first, worth = _values(a)
+    *second, other = _values(b)
+    return worth <= other + SAME_FIDELITY and all(x <= y + SAME * abs(y) for x, y in zip(first, second))
 
 
 __all__ = ["OBJECTIVES", "Choice", "Tradeoff", "tradeoff"]

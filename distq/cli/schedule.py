@@ -32,7 +32,7 @@ def command(
     circuit: str | None,
     as_json: bool,
 ) -> None:
-    """Schedule the program in DIR: makespan, lower bounds, use of modules and links, critical path.
+    """Schedule the program in DIR: makespan, bounds, use of modules and links, critical path, predicted fidelity.
 
     Where the network states no time, every operation and every pair takes one unit and messages none. Beside the
     makespan stand those of the same program when pairs are requested on demand, and when there is one pair at a time.
@@ -55,6 +55,7 @@ def command(
             "one at a time": schedule(program, other, policy="one-at-a-time", frames=frames).makespan,
         }
         found = timeline.distribution(samples, seed) if samples else None
+        fidelity = timeline.fidelity
     every_plan = None
     if circuit is not None:
         from distq.circuit.from_qiskit import from_qiskit
@@ -74,10 +75,11 @@ def command(
         )
         every_plan = every_plan_bound(logical, other or program.network)
     if not as_json:
-        click.echo(schedule_text(timeline, baselines, found, every_plan))
+        click.echo(schedule_text(timeline, baselines, found, every_plan, fidelity))
         return
     result = {"schema": "distq-schedule-1", **timeline_dict(timeline)}
     result["bounds"]["B2"] = every_plan
     result["baselines"] = {key.replace(" ", "-"): value for key, value in baselines.items()}
+    result["fidelity"] = fidelity.to_dict()
     result["distribution"] = found.to_dict() if found else None
     print_json(result)

@@ -9,6 +9,7 @@ import numpy as np
 from distq.report.tables import table
 
 if TYPE_CHECKING:
+    from distq.fidelity.predict import FidelityPrediction
     from distq.schedule.replay import Distribution
     from distq.schedule.result import Timeline
 
@@ -39,8 +40,9 @@ def schedule_text(
     baselines: dict[str, float],
     distribution: Distribution | None = None,
     every_plan: float | None = None,
+    fidelity: FidelityPrediction | None = None,
 ) -> str:
-    """Makespan, bounds, use of modules and links, critical path and distribution for people."""
+    """Makespan, bounds, use of modules and links, critical path, distribution and fidelity for people."""
     unit = timeline.unit
     bounds = timeline.bounds
 
@@ -73,6 +75,10 @@ def schedule_text(
         lines.append(("discarded", f"{timeline.order.discarded} pairs grow too old even with mean times"))
     if distribution is not None:
         lines.append(("with random pairs", _distribution(distribution, unit)))
+    if fidelity is not None:
+        from distq.report.fidelity import fidelity_lines
+
+        lines += fidelity_lines(fidelity)
     if timeline.graph.timing.unstated:
         lines.append(("counted as 0", "; ".join(timeline.graph.timing.unstated) + ": the network does not say"))
     width = max(len(name) for name, _ in lines)

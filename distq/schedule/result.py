@@ -15,6 +15,7 @@ from distq.program.types import COMM, DATA, DistributedProgram
 from distq.schedule.graph import TaskGraph
 
 if TYPE_CHECKING:
+    from distq.fidelity.predict import FidelityPrediction
     from distq.schedule.bounds import Bounds
     from distq.schedule.replay import Distribution
 
@@ -327,6 +328,13 @@ class Timeline:
         for segment in self.critical_path:
             sums[segment.kind] += segment.end - segment.start
         return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+    @cached_property
+    def fidelity(self) -> FidelityPrediction:
+        """What the program's result is worth on this timeline, and what it loses to what."""
+        from distq.fidelity.predict import predict_fidelity
+
+        return predict_fidelity(self)
 
     @cached_property
     def bounds(self) -> Bounds:

@@ -41,6 +41,7 @@ class Timing:
         fabric: (links,) index of the switch fabric, or -1.
         ports, reconfiguration: (fabrics,) ports, and the time before one serves another link.
         unstated: what is counted as 0 because nothing is stated, for people; empty in units.
+        network: whose hardware this is.
     """
 
     unit: str
@@ -59,6 +60,7 @@ class Timing:
     ports: Int64
     reconfiguration: Float64
     unstated: tuple[str, ...] = ()
+    network: Network | None = None
 
     def of_rows(self, program: DistributedProgram) -> Float64:
         """(N,) duration of each row; that of a pair is its mean, that of SEND the latency of the message.
@@ -153,6 +155,7 @@ class _Arrays:
             ports=np.array([f.ports for f in self.other.fabrics], np.int64),
             reconfiguration=np.array([f.reconfiguration_time or 0.0 for f in self.other.fabrics], np.float64),
             unstated=self._unstated() if self.timed else (),
+            network=self.other,
         )
 
     def _module(self, key: str) -> Float64:

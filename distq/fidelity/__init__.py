@@ -1,0 +1,1 @@
+"""Predicted fidelity of scheduled programs."""
