@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "distq-tradeoff-1"
 #: Sizes of the picture [pixels].
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 90, 150, 50, 60
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 90, 220, 50, 60
+#: Room for a label [pixels].
+LABEL = 200
 
 
 def tradeoff_text(found: Tradeoff) -> str:
@@ -95,6 +97,7 @@ def tradeoff_svg(found: Tradeoff) -> str:
     for value in spans.ticks():
         out += [_line(LEFT - 5, spans(value), LEFT, spans(value)),
                 _text(LEFT - 8, spans(value) + 4, time_text(value, found.unit), "end")]  # fmt: skip
+    placed: list[tuple[float, float]] = []
     for x in choices:
         at, height, fidelity = ebits(float(x.figures.ebits)), spans(x.figures.makespan), x.figures.fidelity
         least, most = (min(worth), max(worth)) if worth else (0.0, 0.0)
@@ -103,6 +106,9 @@ def tradeoff_svg(found: Tradeoff) -> str:
         label = x.objective + ("" if fidelity is None else f", F {fidelity:.3f}")
         out.append(f'<circle cx="{at:.1f}" cy="{height:.1f}" r="6" fill="{colour}" stroke="#2d3748">'
                    f"<title>{escape(label)}, seed {x.seed}</title></circle>")  # fmt: skip
+        while any(abs(at - left) < LABEL and abs(height - top) < 13 for left, top in placed):
+            height += 13 / 4
+        placed.append((at, height))
         out.append(_text(at + 10, height + 4, label, "start", 11))
     return "\n".join([*out, "</svg>"]) + "\n"
 
