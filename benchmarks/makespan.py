@@ -17,6 +17,7 @@ import csv
 import math
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,10 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, object]:
     found: list[Plan] = []
 
     def take(chooser: Chooser) -> Plan:
-        usual = [order(chooser.circuit, chooser.graph, network, x) for x in chooser.candidates]
+        usual = []
+        for candidate in chooser.candidates:
+            with suppress(distq.InfeasibleError):
+                usual.append(order(chooser.circuit, chooser.graph, network, candidate))
         found.append(min(usual, key=lambda plan: cost(plan, network)))
         found.extend(chooser.best(x).plan for x in (Objective(ebits=1), Objective(makespan=1)))
         return found[-1]
