@@ -139,7 +139,7 @@ class Chooser:
         few, many = ROUNDS[self.effort]
         most = NODES[self.effort] // max(self.graph.num_nodes, 1)
         if objective.single == "ebits":
-            return min(few, most) if self.network.timed else 0
+            return min(few, most // 3) if self.network.timed else 0
         return min(many, max(most, 4))
 
     def _trials(self, placements: int) -> Generator[_Trial, tuple[int, Rule | None], None]:

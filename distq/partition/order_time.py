@@ -24,6 +24,9 @@ from distq.partition.order import _Orderer, plan_of
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Plan
 
+#: So many copies that serve all that is left of their packets are compared.
+MOST_BURSTS = 64
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -114,14 +117,19 @@ class _TimeOrderer(_Orderer):
     def best_burst(self) -> tuple[tuple[int, int] | None, float]:
         """The best copy that serves all that is left of its packet, and its score; others are forgotten."""
         best, best_score = None, float("inf")
-        bursts = []
-        for q, site in dict.fromkeys(self.bursts):
+        bursts, looked = [], 0
+        waiting = list(dict.fromkeys(self.bursts))
+        for number, (q, site) in enumerate(waiting):
+            if looked == MOST_BURSTS:
+                bursts += waiting[number:]
+                break
             at = self.burst_source(q, site)
             if at == -1:
                 continue
             bursts.append((q, site))
             if at < 0:
                 continue
+            looked += 1
             score = self.score(q, at, site) + self.noise()
             if score < best_score:
                 best, best_score = (q, site), score
