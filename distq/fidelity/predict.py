@@ -26,8 +26,12 @@ Float64 = NDArray[np.float64]
 CLASSES = ("two-qubit", "one-qubit", "pairs", "ageing", "idling", "measurement")
 #: Paths, and at most so many steps of all of them together.
 MOST_SAMPLES, MOST_STEPS, LEAST_SAMPLES = 20_000, 400_000_000, 400
+#: Paths from |0...0>.
+MOST_ZERO = 1_000_000
+#: With fewer paths that count the product is taken.
+LEAST_PATHS = 30
 #: Qubits up to which the fidelity for |0...0> can be predicted.
-ZERO_QUBITS = 14
+ZERO_QUBITS = 12
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class FidelityPrediction:
             and every one did harm: a lower estimate, without sampling.
         budget: by class of noise, 1 - fidelity if there were no other.
         product_budget: by class, -log of its part of `product`.
-        qubits, samples, seed: of the circuit and of the paths.
+        qubits: of the circuit.
+        samples: paths that counted; 0 where there were too few, and `fidelity` and `budget` are those of the product.
+        seed: of the paths.
     """
 
     fidelity: float
@@ -141,18 +147,20 @@ def predict(
     if samples is None:
         legs = len(table.program.qubits) + len(table.program) + 1
         # Of paths back to |0...0> only one in 2^n counts.
-        samples = max(LEAST_SAMPLES, min(MOST_SAMPLES << (n if zero else 0), MOST_STEPS // legs))
+        most = min(MOST_SAMPLES << n, MOST_ZERO) if zero else MOST_SAMPLES
+        samples = max(LEAST_SAMPLES, min(most, MOST_STEPS // legs))
     weights = _paths(table, parameters, samples, seed, zero)
-    kept = weights[:, 6] > 0
-    if not kept.any():
-        value = error = math.nan
-        budget = dict.fromkeys(CLASSES, math.nan)
-    else:
-        whole = np.prod(weights[kept, :6], axis=1)
-        value = float(whole.mean())
-        error = float(whole.std() / math.sqrt(len(whole)))
-        budget = {name: float(1 - weights[kept, i].mean()) for i, name in enumerate(CLASSES)}
     costs = products(table)
+    kept = weights[weights[:, 6] > 0, :6]
+    if len(kept) >= LEAST_PATHS:
+        whole = np.prod(kept, axis=1)
+        value = min(max(float(whole.mean()), 0.0), 1.0)
+        error = float(whole.std() / math.sqrt(len(whole)))
+        budget = {name: float(1 - kept[:, i].mean()) for i, name in enumerate(CLASSES)}
+    else:
+        # Nearly everything is random even without noise (many qubits that are reset).
+        value, error = math.exp(-sum(costs.values())), 0.0
+        budget = {name: -math.expm1(-cost) for name, cost in costs.items()}
     # (d F + 1)/(d + 1) without d, which overflows.
     share = 2.0**-n if n < 1000 else 0.0
     return FidelityPrediction(
@@ -164,7 +172,7 @@ def predict(
         budget=budget,
         product_budget=costs,
         qubits=n,
-        samples=samples,
+        samples=len(kept) if len(kept) >= LEAST_PATHS else 0,
         seed=seed,
     )
 
@@ -183,7 +191,7 @@ def products(table: NoiseTable) -> dict[str, float]:
 
     applied = np.array([loss for _, _, loss in table.applied])
     epr = code == Op.EPR
-    waits = _lost(table.wait, table.t1[program.qubits], table.t2[program.qubits])
+    waits = _lost(_waits(table), table.t1[program.qubits], table.t2[program.qubits])
     ageing = _ageing(table, table.waits_since)
     last = _lost(table.end_wait, table.t1[table.outputs], table.t2[table.outputs])
     last_ageing = _ageing(table, table.end_since)
@@ -203,13 +211,24 @@ def products(table: NoiseTable) -> dict[str, float]:
 def _pair_fidelities(table: NoiseTable) -> Float64:
     phi = np.array([1, 0, 0, 1]) / math.sqrt(2)
     result: Float64 = np.einsum("i,lij,j->l", phi, table.states, phi).real
-    return result
+    return np.where(np.abs(result - 1) < 1e-12, 1.0, result)
 
 
 def _lost(time: Float64, t1: Float64, t2: Float64) -> Float64:
     """1 - process fidelity of waiting."""
     result: Float64 = -(np.expm1(-time / t1) + 2 * np.expm1(-time / t2)) / 4
     return result
+
+
+def _waits(table: NoiseTable) -> Float64:
+    """(legs,) waits that do harm: not those of |0> behind a reset."""
+    since = table.waits_since
+    program = table.program
+    if not len(program):
+        return table.wait
+    before = np.maximum(since, 0)
+    fresh = (since >= 0) & (program.code[before] == Op.RESET) & (program.guard[before] < 0)
+    return np.where(fresh, 0.0, table.wait)
 
 
 def _ageing(table: NoiseTable, since: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -257,7 +276,7 @@ def _paths(table: NoiseTable, parameters: dict[str, float] | None, samples: int,
     program = table.program
     params = values(program, parameters)
     guard_offsets, guard_bits = flatten_guards(program)
-    q = program.qubits
+    q, wait = program.qubits, _waits(table)
     applied = sorted(table.applied)
     counts = np.bincount(np.array([r for r, _, _ in applied], np.int64), minlength=len(program) + 1)
     outs = table.outputs
@@ -280,8 +299,8 @@ def _paths(table: NoiseTable, parameters: dict[str, float] | None, samples: int,
         table.reset,
         program.link,
         _bell(table),
-        np.exp(-table.wait / table.t1[q]),
-        np.exp(-table.wait / table.t2[q]),
+        np.exp(-wait / table.t1[q]),
+        np.exp(-wait / table.t2[q]),
         _ageing(table, table.waits_since),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         np.array([b for _, b, _ in applied], np.int64),
@@ -321,7 +340,8 @@ def _bell(table: NoiseTable) -> Float64:
     words = np.array([np.kron(p, p) for p in _PAULIS])
     signs = np.array([1, -1, 1])
     result: Float64 = np.einsum("pij,lji->lp", words, table.states).real * signs
-    return result
+    # Perfect pairs are perfect, whatever the rounding.
+    return np.where(np.abs(result - 1) < 1e-12, 1.0, result)
 
 
 _PAULIS = (np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from distq.program.types import DistributedProgram
 
 Float64 = NDArray[np.float64]
 _PAULIS = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+#: No special part of a turn.
+_GENERIC = 0.7320508
 #: Fixed gates as (theta, phi, lambda) of U, up to a phase.
 _FIXED = {
     Op.H: (np.pi / 2, 0, np.pi),
@@ -67,19 +71,23 @@ def phases(program: DistributedProgram, params: Float64) -> Float64:
 
 
 def values(program: DistributedProgram, parameters: dict[str, float] | None) -> Float64:
-    """Parameters as numbers; unbound ones without a value count as generic angles."""
+    """Parameters as numbers; where one has no value, numbers that stand for angles that are not special."""
     params = program.params.copy()
-    given = parameters or {}
-    for at in np.flatnonzero(program.param_expr >= 0).tolist():
-        expression = program.expressions[program.param_expr[at]]
-        names = {p.name: p for p in expression.parameters}
-        # An irrational part of a turn stands for every angle that is not special.
-        numbers = {p: given.get(name, 0.7320508) for name, p in names.items()}
-        try:
-            params[at] = float(expression.bind(numbers))
-        except (TypeError, ZeroDivisionError) as error:
-            raise UsageError(f"the angle {expression} has no number for these values: {error}") from None
+    rows = np.flatnonzero(program.param_expr >= 0)
+    numbers = [_number(expression, parameters or {}) for expression in program.expressions]
+    params[rows] = np.array(numbers, np.float64)[program.param_expr[rows]] if len(rows) else 0.0
     return params
+
+
+def _number(expression: Any, given: dict[str, float]) -> float:
+    names = sorted(p.name for p in expression.parameters)
+    values = {p: given.get(p.name, _GENERIC + 0.618034 * names.index(p.name)) for p in expression.parameters}
+    try:
+        return float(expression.bind(values))
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        if all(name in given for name in names):
+            raise UsageError(f"the angle {expression} has no number for these values: {error}") from None
+        return _GENERIC
 
 
 __all__ = ["phases", "rotations", "values"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,29 +70,19 @@ def pair_kraus(state: Complex) -> list[Complex]:
     result = []
     for value, vector in zip(values, vectors.T):
         if value > 1e-15:
-            result.append(math.sqrt(value) * _unitary_with(vector))
+            result.append(math.sqrt(value) * unitary_with(vector))
     scale = math.sqrt(sum(v for v in values if v > 1e-15))
     return [k / scale for k in result]
 
 
-def _unitary_with(vector: Complex) -> Complex:
+def unitary_with(vector: Complex) -> Complex:
     """A unitary whose first column is this unit vector."""
-    basis = np.eye(4, dtype=complex)
-    basis[:, 0] = vector
     drop = int(np.argmax(np.abs(vector)))
-    rest = [i for i in range(4) if i != drop]
-    columns = np.column_stack([vector, *(np.eye(4)[:, i] for i in rest)])
-    q, r = np.linalg.qr(columns)
-    result: Complex = q * (r[0, 0] / abs(r[0, 0]) if abs(r[0, 0]) else 1)
-    return result
+    rest = [i for i in range(len(vector)) if i != drop]
+    q, r = np.linalg.qr(np.column_stack([vector, np.eye(len(vector))[:, rest]]))
+    # QR fixes the first column up to a phase, which is that of r[0, 0].
+    q[:, 0] *= r[0, 0] / abs(r[0, 0])
+    return np.asarray(q, np.complex128)
 
 
-def pauli_matrix(word: str) -> Complex:
-    """Of a word whose first letter acts on the most significant qubit."""
-    result: Any = np.ones((1, 1))
-    for letter in word:
-        result = np.kron(result, _PAULI[letter])
-    return np.asarray(result, complex)
-
-
-__all__ = ["bell_paulis", "depolarising", "pair_kraus", "pauli_matrix", "relaxation", "relaxation_paulis"]
+__all__ = ["bell_paulis", "depolarising", "pair_kraus", "relaxation", "relaxation_paulis", "unitary_with"]

@@ -182,6 +182,8 @@ class Deferred:
     def _controlled(self, operation: Any, wires: tuple[int, ...], conjunction: Conjunction) -> None:
         """An operation under a condition."""
         literals = {self._bit[self._origin[bit]]: value for bit, value in conjunction}
+        if any(literals[self._bit[self._origin[bit]]] != value for bit, value in conjunction):
+            return  # two messages of one bit that should differ
         if len(literals) == 1 and operation.name in ("x", "y", "z"):
             from qiskit.circuit.library import CXGate, CYGate, CZGate
 
@@ -232,6 +234,9 @@ class Deferred:
                         self._wire[q] = wire
                 errors = self._reset_error.pop(a, 0.0), self._reset_error.pop(b, 0.0)
                 self._reset_error.update({q: e for q, e in zip((b, a), errors) if e})
+                for q, needed in zip(legs, live[first:last]):
+                    if needed:
+                        self._ensure(q)
                 self._noise(row, legs)
             elif op != Op.SEND:
                 for step in self._gates.steps(op, tuple(legs), start[row]):
@@ -260,6 +265,8 @@ class Deferred:
     def _idle(self, qubit: int, time: float, since: int) -> None:
         kind = "ageing" if since >= 0 and self.program.code[since] == Op.EPR else "idling"
         t1, t2 = float(self.table.t1[qubit]), float(self.table.t2[qubit])
+        if qubit in self._reset_error and kind in self.only:
+            self._reset_error[qubit] *= float(np.exp(-time / t1))
         if time <= 0 or qubit not in self._wire or kind not in self.only or (np.isinf(t1) and np.isinf(t2)):
             return
         if self.clifford:

@@ -12,6 +12,7 @@ with T1 and loses coherence with T2 (2 T1 if T2 is not stated).
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,7 +42,8 @@ class NoiseTable:
             corrections.
         gates: (N,) two-qubit gates that a row on two or more qubits counts as.
         readout, reset: (N,) probability of a wrong bit, of |1> after a reset; 0 for other rows.
-        wait: (legs,) time for which the leg's qubit waited before it, holding something [unit of the timeline].
+        wait: (legs,) time for which the leg's qubit waited before it, holding something that is needed (|0> behind a
+            reset included) [unit of the timeline].
         waits_since: (legs,) row after which it waited; -1: the start.
         live: (legs,) whether what the qubit holds behind the row is still needed.
         applied: (row or N, qubit, depolarising probability) of each correction that is carried out, before that row;
@@ -228,24 +230,28 @@ def _waits(timeline: Timeline) -> tuple[Bool, Float64, Int64, Float64, Int64, In
         first, last = offsets[i], offsets[i + 1]
         for j in range(first, last):
             q = qubits[j]
+            # Corrections that are carried out in between are no waiting.
+            busy, carried = 0.0, done.get(q)
+            while carried and carried[0][1] <= start[i]:
+                a, b = carried.popleft()
+                busy += b - a
             if holds[q] and before[j]:
-                # Corrections that are carried out in between are no waiting.
-                busy = sum(b - a for a, b in done.get(q, ()) if a >= free[q] and b <= start[i])
                 wait[j] = max(start[i] - free[q] - busy, 0.0)
                 since[j] = row_before[q]
             free[q], row_before[q] = end[i], i
-            holds[q] = guarded[i] or code[i] != Op.RESET
+            holds[q] = True
     end_wait = np.array([
-        max(timeline.makespan - free[q] - sum(b - a for a, b in done.get(q, ()) if a >= free[q]), 0.0) if holds[q]
+        max(timeline.makespan - free[q] - sum(b - a for a, b in done.get(q, ())), 0.0) if holds[q]
         else 0.0 for q in outputs.tolist()
     ])  # fmt: skip
     return after, wait, since, end_wait, row_before[outputs], outputs, np.array(source, np.int64)
 
 
-def _carried_out(timeline: Timeline) -> dict[int, list[tuple[float, float]]]:
-    result: dict[int, list[tuple[float, float]]] = {}
-    for q, a, b in timeline.applied:
-        result.setdefault(q, []).append((a, b))
+def _carried_out(timeline: Timeline) -> dict[int, deque[tuple[float, float]]]:
+    """(start, end) of the corrections that are carried out on each qubit, in the order of time."""
+    result: dict[int, deque[tuple[float, float]]] = {}
+    for q, a, b in sorted(timeline.applied, key=lambda item: item[2]):
+        result.setdefault(q, deque()).append((a, b))
     return result
 
 

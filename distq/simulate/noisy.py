@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from distq.errors import MissingExtraError, UsageError
 from distq.network.model import Network
 from distq.program.types import DistributedProgram
+from distq.simulate.channels import unitary_with
 from distq.simulate.deferred import CLASSES, Deferred, NotClifford
 from distq.simulate.noise import noise_table
 
@@ -29,7 +30,7 @@ TRAJECTORY_WIRES = 24
 #: Runs where the method samples and nothing is said.
 DEFAULT_SHOTS = 1024
 #: Amplitudes of trajectories that are held at a time.
-_AMPLITUDES = 2**24
+_AMPLITUDES = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +298,9 @@ class _Run:
             circuit.h(written.wires + i)
             circuit.cx(written.wires + i, written.inputs[i])
             outputs.append(written.wires + i)
-        if self.vector is not None:
+        if self.vector is not None and self.exact:
+            circuit.unitary(unitary_with(self.vector), written.inputs)
+        elif self.vector is not None:
             circuit.initialize(self.vector, written.inputs)
         qubits = circuit.qubits
         for operation, wires in written.out:
