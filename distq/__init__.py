@@ -16,6 +16,7 @@ from distq.errors import (
 
 if TYPE_CHECKING:
     from distq.fidelity.predict import FidelityPrediction, predict_fidelity
+    from distq.front import Tradeoff, tradeoff
     from distq.network.hardware import Fabric, LinkHardware, ModuleHardware
     from distq.network.model import Link, Module, Network
     from distq.network.presets import preset
@@ -38,6 +39,7 @@ _LAZY = {
     "ModuleHardware": "distq.network.hardware",
     "Network": "distq.network.model",
     "NoisyResult": "distq.simulate.noisy",
+    "Tradeoff": "distq.front",
     "VerifyResult": "distq.verify",
     "compile": "distq.pipeline",
     "load": "distq.program.compiled",
@@ -45,6 +47,7 @@ _LAZY = {
     "predict_fidelity": "distq.fidelity.predict",
     "preset": "distq.network.presets",
     "register_partitioner": "distq.partition.registry",
+    "tradeoff": "distq.front",
 }
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NoisyResult",
+    "Tradeoff",
     "UsageError",
     "VerificationError",
     "VerifyResult",
@@ -71,6 +75,7 @@ __all__ = [
     "predict_fidelity",
     "preset",
     "register_partitioner",
+    "tradeoff",
     "verify",
 ]
 

@@ -15,8 +15,10 @@ from distq.errors import InfeasibleError, UsageError, VerificationError
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+    from distq.choose import Chooser
     from distq.circuit.logical import LogicalCircuit
     from distq.network.model import Network
+    from distq.objective import Objective
     from distq.partition.halt import Halt
     from distq.partition.plan import Plan
     from distq.partition.reuse import Reused
@@ -51,6 +53,7 @@ def compile(
     without: Collection[str] = (),
     error_budget: float = 1e-9,
     mapping: bool = True,
+    objective: str | Mapping[str, float] | Objective = "ebits",
     verify: str = "symbolic",
     time_limit: float | None = None,
     purify: str = "stated",
@@ -75,6 +78,9 @@ def compile(
             circuit is at most this, up to a global phase; 0: none. What was spent is `error_bound` in the summary.
         mapping: route on the coupling maps of the modules that have one; False: the program is for the same network
             without coupling maps.
+        objective: what the plan should be good at: "ebits", "makespan" or "fidelity" (planned and predicted on the
+            hardware of the network), or weights of them, as a mapping or as "ebits=1,makespan=2" (see
+            `distq.objective.Objective`). Of plans equal by it that with fewer ebits, then the quicker is taken.
         verify: "none", "symbolic", "statevector", "stabilizer" or "auto".
         time_limit: end the partition search after so many seconds [s] with the best found by then. The first Ctrl-C
             during the search does the same. A search that was cut short is marked `reproducible: false` in the stats.
@@ -95,11 +101,12 @@ def compile(
         from distq.purified import compile_purified
 
         return compile_purified(**arguments)
+    from distq.choose import preferred
     from distq.circuit.from_qiskit import readings
     from distq.circuit.read import load_source
     from distq.network.feasible import alive
     from distq.network.presets import resolve
-    from distq.partition.cost import cost
+    from distq.objective import Objective
     from distq.partition.halt import Halt
     from distq.partition.reuse import reuse_qubits
     from distq.program.compiled import CompiledProgram
@@ -110,6 +117,7 @@ def compile(
     _one_of("verify", verify, VERIFY_METHODS)
     _one_of("start", start, STARTS)
     techniques = enabled(without)
+    wanted = Objective.of(objective)
     halt = Halt(time_limit)
     if not 0 <= error_budget < 1:
         raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1")
@@ -132,6 +140,7 @@ def compile(
         "final_homes": final_homes,
         "pins": pins,
         "without": without,
+        "objective": wanted,
         "halt": halt,
         "clock": clock,
     }
@@ -168,9 +177,10 @@ def compile(
                     f"then {shared.circuit.num_qubits} are enough, because qubits can be reused"
                 ) from error
 
-        return _cheapest_form(search(merged, rewritten), rewritten, techniques, search, last, halt)
+        return _best_form(search(merged, rewritten), rewritten, techniques, search, last, wanted, halt)
 
-    plan, techniques = min(_possible(plan_for, forms), key=lambda made: cost(made[0], made[0].network))
+    made = _possible(plan_for, forms)
+    plan, techniques = made[preferred([plan for plan, _ in made], wanted)]
     program, mapped = _lower(plan, network, clock, effort, seed)
     with clock("schedule"):
         schedule = asap(program)
@@ -182,6 +192,7 @@ def compile(
         "partitioner": plan.placement.partitioner,
         "start": start,
         "outcomes_only": outcomes_only,
+        "objective": wanted.text,
         "seed": seed,
         "techniques": {"rewrites": list(techniques)},
         "error_bound": plan.circuit.error_bound,
@@ -228,28 +239,28 @@ def normalise(
     return rewritten, last(merge_one_qubit(rewritten)), last
 
 
-def _cheapest_form(
+def _best_form(
     plan: Plan,
     form: LogicalCircuit,
     techniques: tuple[str, ...],
     search: Callable[[LogicalCircuit, LogicalCircuit], Plan],
     last: Callable[[LogicalCircuit], LogicalCircuit],
+    objective: Objective,
     halt: Halt,
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The cheapest of this plan and those for other forms of the circuit, and the techniques that led to it."""
+    """The best of this plan and those for other forms of the circuit, and the techniques that led to it."""
+    from distq.choose import preferred
     from distq.partition.cost import cost
     from distq.rewrite.merge import merge_one_qubit
     from distq.rewrite.passes import COMPETING, other_forms
 
-    found = plan, tuple(t for t in techniques if t not in COMPETING)
+    found = [(plan, tuple(t for t in techniques if t not in COMPETING))]
     for names, other in other_forms(form, techniques):
-        if halt.hit or not cost(found[0], found[0].network):
+        if halt.hit or not cost(plan, plan.network):
             break
         with suppress(InfeasibleError):
-            candidate = search(last(merge_one_qubit(other)), other)
-            if cost(candidate, candidate.network) < cost(found[0], found[0].network):
-                found = candidate, names
-    return found
+            found.append((search(last(merge_one_qubit(other)), other), names))
+    return found[preferred([plan for plan, _ in found], objective)]
 
 
 def make_plan(
@@ -266,6 +277,7 @@ def make_plan(
     pins: Homes | None = None,
     without: Collection[str] = (),
     reuse: Reuse | None = None,
+    objective: Objective | Callable[[Chooser], Plan] | None = None,
     halt: Halt | None = None,
     clock: _Clock | None = None,
 ) -> Plan:
@@ -275,7 +287,9 @@ def make_plan(
     if it is given (the circuit before its one-qubit gates were merged), so that the plan's circuit has the witnesses;
     `last` is what was done to the circuit after that. With `reuse` (`partition.reuse.reuse_qubits`, where the promises
     allow it, and no homes are asked for) qubits share wires if that saves ebits, or if there is no room otherwise.
+    `objective` says which of several plans is taken (None: the one with the fewest ebits), or takes one itself.
     """
+    from distq.choose import preferred
     from distq.partition.cost import cost
     from distq.partition.halt import Halt
 
@@ -296,6 +310,7 @@ def make_plan(
         },
         partitioner,
         "exchange" not in without,
+        objective,
         clock or _Clock(None),
     )
     shared = reuse(circuit) if reuse and not any(h and h != "free" for h in homes) else None
@@ -311,7 +326,7 @@ def make_plan(
             break
     if not plans:
         raise InfeasibleError(f"{problem} ({shared.circuit.num_qubits} at a time where qubits are reused)") from problem
-    return min(plans, key=lambda plan: cost(plan, network))
+    return plans[preferred(plans, None if callable(objective) else objective)]
 
 
 def _make_plan(
@@ -322,12 +337,14 @@ def _make_plan(
     options: dict[str, Any],
     partitioner: str,
     exchange: bool,
+    objective: Objective | Callable[[Chooser], Plan] | None,
     clock: _Clock,
     reuse: Reuse | None,
 ) -> Plan:
     """The plan with or without qubits that share wires; `options` are those of `make_problem`."""
+    from distq.choose import Chooser
     from distq.network.feasible import usable_modules
-    from distq.partition.cost import cost
+    from distq.objective import Objective
     from distq.partition.dynamic import improve_dynamic
     from distq.partition.order import order
     from distq.partition.packets import build_packets
@@ -361,7 +378,6 @@ def _make_plan(
                 candidates += [
                     other for other in (moving, simple, apart, near) if other is not None and other is not placements[0]
                 ]
-    with clock("order"):
         plans = _possible(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
     if partitioner == "auto":
         with clock("partition"), options["halt"].interruptible(clock.progress):
@@ -369,7 +385,11 @@ def _make_plan(
         if together is not None:
             with clock("order"), suppress(InfeasibleError):
                 plans.append(order(circuit, graph, network, together, exchange))
-    return min(plans, key=lambda plan: cost(plan, network))
+    with clock("order"), options["halt"].interruptible(clock.progress):
+        chooser = Chooser.of_plans(plans, placements[1:], effort, seed, exchange=exchange, halt=options["halt"])
+        if callable(objective):
+            return objective(chooser)
+        return chooser.best(objective or Objective(ebits=1)).plan
 
 
 def _possible(make: Callable[[T], M], candidates: Iterable[T]) -> list[M]:

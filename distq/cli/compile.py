@@ -75,6 +75,13 @@ from distq.rewrite.passes import NAMES
 )
 @click.option("--no-mapping", is_flag=True, help="Compile as if the modules had no coupling maps.")
 @click.option(
+    "--objective",
+    default="ebits",
+    show_default=True,
+    metavar="NAME|NAME=W,...",
+    help="What the plan should be good at: ebits, makespan, fidelity, or weights such as ebits=1,makespan=2.",
+)
+@click.option(
     "--verify",
     "check",
     type=click.Choice(VERIFY_METHODS),
@@ -122,6 +129,7 @@ def command(
     without: tuple[str, ...],
     error_budget: float,
     no_mapping: bool,
+    objective: str,
     check: str,
     time_limit: float | None,
     purify: str,
@@ -145,7 +153,9 @@ def command(
     from distq.circuit.read import load_source
     from distq.cli.homes import homes, pins
     from distq.network.presets import resolve
+    from distq.objective import Objective
 
+    wanted = Objective.of(objective)
     with progress(as_json) as show:
         if show:
             show("reading")
@@ -167,6 +177,7 @@ def command(
             without=without,
             error_budget=error_budget,
             mapping=not no_mapping,
+            objective=wanted,
             verify=check,
             time_limit=time_limit,
             purify=purify,

@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "distq.cli.show",
     "explain": "distq.cli.explain",
     "schedule": "distq.cli.schedule",
+    "tradeoff": "distq.cli.tradeoff",
     "run": "distq.cli.run",
     "export": "distq.cli.export",
     "networks": "distq.cli.networks",

@@ -73,7 +73,7 @@ def command(
             without=[name for name in NAMES if name not in on],
             error_budget=stats.get("error_bound", 0.0),
         )
-        every_plan = every_plan_bound(logical, other or program.network)
+        every_plan = every_plan_bound(logical, other or program.network, frames=frames)
     if not as_json:
         click.echo(schedule_text(timeline, baselines, found, every_plan, fidelity))
         return

@@ -45,11 +45,16 @@ def order(
     kind = Orderer if placement.rank is None else RankOrderer
     orderer = kind(circuit, graph, network, placement)
     orderer.copied_exchange = exchange
+    return plan_of(orderer, circuit, graph, placement)
+
+
+def plan_of(orderer: Orderer, circuit: LogicalCircuit, graph: PacketGraph, placement: Placement) -> Plan:
+    """Let a list scheduler make all its steps."""
     orderer.run()
     columns = np.array(orderer.steps, np.int32).reshape(-1, 4)
     return Plan(
         circuit=circuit,
-        network=network,
+        network=orderer.network,
         graph=graph,
         placement=placement,
         initial_homes=orderer.initial_homes,

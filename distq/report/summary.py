@@ -40,6 +40,8 @@ def summary(compiled: CompiledProgram) -> str:
         ("depth", f"{compiled.depth} ({_count(compiled.remote_depth, 'Bell pair')} in a row)"),
         ("makespan", _makespan(compiled.schedule.makespan, compiled.schedule.unit)),
     ]
+    if stats.get("objective", "ebits") != "ebits":
+        lines.append(("objective", str(stats["objective"])))
     if stats.get("verified"):
         lines.append(("verified", _verified(stats["verified"])))
     if stats.get("seconds"):

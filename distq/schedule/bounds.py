@@ -73,19 +73,22 @@ def bounds(graph: TaskGraph) -> Bounds:
     return Bounds(float((head + graph.duration).max(initial=0.0)), links, fabrics, comm)
 
 
-def every_plan_bound(circuit: LogicalCircuit, network: Network) -> float:
+def every_plan_bound(circuit: LogicalCircuit, network: Network, *, frames: bool = True) -> float:
     """B2: no program that carries out the gates of this circuit on this network is shorter, whatever its plan.
 
     The longest chain of gates on the quickest module. Gates in different packets of a qubit follow each other, with a
     one-qubit gate between them; gates in one packet may happen in any order, even at the same time on several copies.
+    With Pauli frames Clifford gates need not wait for what comes before on other halves of pairs (`frame_bound`).
     Pairs, messages and gates on packets that are measured next cost nothing, a qubit that is reset begins anew, and a
     gate on many qubits counts as one on two. It holds for the gates as they are: rewriting them may make it smaller.
 
     Args:
         circuit: normalised, as it is partitioned.
         network: its times, in the unit of `distq.schedule.timing`.
+        frames: corrections may be tracked; else each is carried out where it stands.
     """
     from distq.partition.packets import build_packets
+    from distq.schedule.frame_bound import frame_bound
 
     def least(key: str) -> float:
         if not network.timed:
@@ -94,6 +97,8 @@ def every_plan_bound(circuit: LogicalCircuit, network: Network) -> float:
 
     one, several, measure = least("one_qubit_time"), least("two_qubit_time"), least("measure_time")
     graph = build_packets(circuit)
+    if frames:
+        return frame_bound(circuit, graph, one, several, measure)
     code = circuit.code[graph.node_row].tolist()
     offsets, qubits = graph.node_offsets.tolist(), graph.leg_qubit.tolist()
     packets, segments = graph.leg_packet.tolist(), graph.leg_segment.tolist()

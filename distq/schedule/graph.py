@@ -14,10 +14,13 @@ from distq.program.check import flatten_guards
 from distq.program.types import DistributedProgram
 
 if TYPE_CHECKING:
+    from distq.circuit.logical import LogicalCircuit
     from distq.schedule.timing import Timing
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+#: Classes of angles: the gate is a Pauli (or nothing), another Clifford gate, anything else.
+PAULI, CLIFFORD, GENERIC = 0, 1, 2
 #: An angle this near to a multiple of a quarter turn is one.
 _EXACT = 1e-9
 
@@ -102,7 +105,7 @@ def task_graph(program: DistributedProgram, timing: Timing, frames: bool = True)
         program.code,
         program.qubit_offsets,
         program.qubits,
-        _angles(program),
+        angle_classes(program),
         program.guard,
         guard_offsets,
         guard_bits,
@@ -130,10 +133,8 @@ def _both_sides(src: Int64, dst: Int64, nodes: int) -> dict[str, Any]:
     }
 
 
-def _angles(program: DistributedProgram) -> NDArray[np.int64]:
+def angle_classes(program: DistributedProgram | LogicalCircuit) -> NDArray[np.int64]:
     """(N,) whether each rotation is a Pauli, another Clifford gate, or anything else."""
-    from distq.schedule.graph_kernel import CLIFFORD, GENERIC, PAULI
-
     result = np.full(len(program), GENERIC, np.int64)
     code, size = program.code, np.diff(program.qubit_offsets)
     rows = np.flatnonzero(np.isin(code, (Op.P, Op.RX, Op.RY, Op.RZ, Op.MCP, Op.PARITY)))
@@ -151,4 +152,4 @@ def _angles(program: DistributedProgram) -> NDArray[np.int64]:
     return result
 
 
-__all__ = ["TaskGraph", "task_graph"]
+__all__ = ["CLIFFORD", "GENERIC", "PAULI", "TaskGraph", "angle_classes", "task_graph"]

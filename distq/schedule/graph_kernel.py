@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from distq.ops import NUM_ONE_QUBIT, Op
+from distq.schedule.graph import CLIFFORD, GENERIC
 
 Array = NDArray[Any]
 
@@ -23,8 +24,6 @@ _S, _SDG, _T, _TDG, _P, _RZ = int(Op.S), int(Op.SDG), int(Op.T), int(Op.TDG), in
 _SX, _SXDG, _RX, _RY, _U = int(Op.SX), int(Op.SXDG), int(Op.RX), int(Op.RY), int(Op.U)
 _MCP, _PARITY, _CX, _SWAP = int(Op.MCP), int(Op.PARITY), int(Op.CX), int(Op.SWAP)
 _MEASURE, _RESET, _EPR, _SEND = int(Op.MEASURE), int(Op.RESET), int(Op.EPR), int(Op.SEND)
-#: Classes of angles: the gate is a Pauli (or nothing), another Clifford gate, anything else.
-PAULI, CLIFFORD, GENERIC = 0, 1, 2
 #: Positions in the array of counters.
 _EDGES, _NODES, _TOPO = 0, 1, 2
 

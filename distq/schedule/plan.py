@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from distq.errors import DistqError, InfeasibleError, UsageError
 from distq.network.model import Network
-from distq.program.types import DistributedProgram
+from distq.ops import Op
+from distq.program.types import COMM, DistributedProgram
 from distq.schedule.graph import TaskGraph, task_graph
 from distq.schedule.result import Order, Timeline
 from distq.schedule.timing import timing
@@ -42,8 +43,9 @@ def schedule(
             not so early that they would grow older than their link allows; where another policy, or corrections that
             are carried out at once, give a shorter makespan, that schedule is taken.
             "on-demand": a pair is requested when all else that its first user waits for is done.
-            "one-at-a-time": pairs in the order in which the program uses them, each requested only when the one before
-            has been put to use at both ends.
+            "one-at-a-time": one remote operation after the other in the program's order, each on demand: a pair is
+            requested when besides all that came before on communication qubits, gates on copies, measurements and
+            messages included, is done. Other gates go on meanwhile.
         frames: corrections are tracked as Pauli frames; else carried out where they stand.
 
     Raises:
@@ -71,6 +73,17 @@ def schedule(
     if not plans and refused is not None:
         raise refused
     return min(plans, key=lambda plan: plan.makespan)
+
+
+def schedule_ahead(program: DistributedProgram) -> Timeline:
+    """Pairs ahead of need with Pauli frames: what `schedule` nearly always takes, in a sixth of the time.
+
+    The program need not be in canonical order.
+
+    Raises:
+        InfeasibleError: some pairs grow too old before they can be used.
+    """
+    return _ahead(task_graph(program, timing(program), True))
 
 
 def _baseline(graph: TaskGraph, policy: str) -> Timeline:
@@ -140,20 +153,34 @@ def _requests(graph: TaskGraph, pairs: Int64) -> _Rules:
 
 
 def _sequential(graph: TaskGraph) -> _Rules:
-    """One pair after the other."""
-    position = np.empty(graph.num_nodes, np.int64)
-    position[graph.topo] = np.arange(graph.num_nodes)
-    pairs, touch = graph.pairs, graph.touch
-    used = np.where(touch[pairs, 0] >= 0, touch[pairs, 0], pairs)
-    order = np.lexsort((pairs, position[used]))
+    """One remote operation after the other, each on demand: pair, entangling, gates on copies, disentangling, messages.
+
+    The order is that of the program with every pair just before its first use, so that no two rules contradict.
+    """
+    program, n = graph.program, graph.num_nodes
+    position = np.empty(n, np.int64)
+    position[graph.topo] = np.arange(n)
+    pairs, first = graph.pairs, graph.touch[graph.pairs, 0]
+    used = position[np.where(first >= 0, first, pairs)]
+    order = np.lexsort((pairs, used))
     pairs, used = pairs[order], used[order]
-    source, target = [pairs[:-1]], [pairs[1:]]
-    for side in (0, 1):
-        last = touch[pairs[:-1], side]
-        before = (last >= 0) & (graph.link[last] < 0) & (position[last] < position[used[1:]])
-        source.append(last[before])
-        target.append(pairs[1:][before])
-    return _Rules(np.concatenate(source), np.concatenate(target))
+    row = np.repeat(np.arange(len(program)), np.diff(program.qubit_offsets))
+    remote = np.zeros(n, np.bool_)
+    remote[row[program.qubit_role[program.qubits] == COMM]] = True
+    # Messages of outcomes that were measured on communication qubits.
+    about = np.zeros(program.num_bits, np.bool_)
+    measured = np.flatnonzero(program.code == Op.MEASURE)
+    about[program.bit[measured[remote[measured]]]] = True
+    sent = np.flatnonzero(program.code == Op.SEND)
+    remote[sent[about[program.bit[sent]]]] = True
+    remote[pairs] = False
+    nodes = np.flatnonzero(remote)
+    # Each waits for all that comes since the use of the one before.
+    after = np.searchsorted(used, position[nodes], side="right")
+    late = after < len(pairs)
+    demand = _requests(graph, pairs)
+    source = np.concatenate([pairs[:-1], nodes[late], demand.source])
+    return _Rules(source, np.concatenate([pairs[1:], pairs[after[late]], demand.target]))
 
 
 def _planned(graph: TaskGraph, policy: str, rules: _Rules) -> Timeline:
@@ -190,4 +217,4 @@ def _planned(graph: TaskGraph, policy: str, rules: _Rules) -> Timeline:
     return Timeline(graph, policy, Order.planned(graph, order, generator, port, anchor, lag, spare))
 
 
-__all__ = ["POLICIES", "schedule"]
+__all__ = ["POLICIES", "schedule", "schedule_ahead"]

@@ -155,6 +155,11 @@ def matching_links(program: DistributedProgram, network: Network) -> NDArray[np.
     return result
 
 
+def of_network(network: Network) -> Timing:
+    """The timing of a network, for programs that are still to be made."""
+    return _Arrays(network, network, [x.hardware or LinkHardware() for x in network.links]).timing()
+
+
 class _Arrays:
     def __init__(self, own: Network, other: Network, links: list[LinkHardware]) -> None:
         self.own, self.other, self.links = own, other, links
@@ -348,4 +353,4 @@ def _check_room(program: DistributedProgram, network: Network) -> None:
                 )
 
 
-__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "matching_links", "spare_qubits", "timing"]
+__all__ = ["EXPONENTIAL", "FIXED", "GEOMETRIC", "Timing", "matching_links", "of_network", "spare_qubits", "timing"]

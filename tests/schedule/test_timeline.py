@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -23,7 +24,7 @@ from distq.rewrite.passes import NAMES
 from distq.schedule.asap import Durations, asap
 from distq.schedule.bounds import every_plan_bound
 from distq.schedule.plan import POLICIES, schedule
-from distq.testing import random_case
+from distq.testing import RandomChoices, random_case, random_circuit
 
 
 def compiled(seed: int) -> DistributedProgram:
@@ -100,25 +101,91 @@ def test_communication_qubits_take_turns_where_time_counts() -> None:
     assert makespan[2, True] < makespan[1, True]
 
 
+HARDWARE = ModuleHardware(one_qubit_time=1.0, two_qubit_time=10.0, measure_time=7.0)
+
+
 def test_bound_for_every_plan() -> None:
-    """Four CZ in one packet may happen together; an H between two sets an order."""
-    hardware = ModuleHardware(one_qubit_time=1.0, two_qubit_time=10.0, measure_time=7.0)
-    network = Network.line(2, 3, hardware=hardware)
+    """Four gates in one packet may happen together; an H between two sets an order."""
+    network = Network.line(2, 3, hardware=HARDWARE)
 
-    def bound(circuit: QuantumCircuit) -> float:
-        return every_plan_bound(merge_one_qubit(from_qiskit(circuit)), network)
+    def bounds(gate: Callable[[QuantumCircuit, int, int], object]) -> list[tuple[float, float]]:
+        circuit, found = QuantumCircuit(4, 1), []
+        for _ in range(2):
+            for other in (1, 2, 3):
+                gate(circuit, 0, other)
+        for step in range(3):
+            if step == 1:
+                circuit.h(0)
+                gate(circuit, 0, 1)
+            elif step == 2:
+                circuit.measure(0, 0)
+            logical = merge_one_qubit(from_qiskit(circuit))
+            found.append((every_plan_bound(logical, network), every_plan_bound(logical, network, frames=False)))
+        return found
 
-    circuit = QuantumCircuit(4, 1)
-    for _ in range(2):
-        for other in (1, 2, 3):
-            circuit.cz(0, other)
-    assert bound(circuit) == 10
+    # Before the measurement the last gate may be done by one bit; what its outcome means is known after the first one.
+    assert bounds(lambda c, a, b: c.cp(0.3, a, b)) == [(10, 10), (21, 21), (11, 10 + 1 + 7)]
+    # A CZ may come before what a teleported qubit went through.
+    assert bounds(lambda c, a, b: c.cz(a, b)) == [(10, 10), (11, 21), (11, 10 + 1 + 7)]
+
+
+def ladder(n: int, general: bool) -> QuantumCircuit:
+    """CX, or a phase and an H, from each qubit to the next."""
+    circuit = QuantumCircuit(n)
     circuit.h(0)
-    circuit.cz(0, 1)
-    assert bound(circuit) == 21
-    circuit.measure(0, 0)
-    # The last CZ may be done after the measurement, by one bit.
-    assert bound(circuit) == 10 + 1 + 7
+    for q in range(n - 1):
+        if general:
+            circuit.cp(0.3, q, q + 1)
+            circuit.h(q + 1)
+        else:
+            circuit.cx(q, q + 1)
+    return circuit
+
+
+@pytest.mark.parametrize("general", [False, True])
+def test_ladders(general: bool) -> None:
+    """With frames the parts of a Clifford ladder in different modules run at the same time; others have to wait."""
+    circuit = ladder(16, general)
+    network = Network.all_to_all(4, 4, 2, hardware=HARDWARE, link_hardware=LinkHardware(pair_time=1.0))
+    _, logical, _ = normalise(from_qiskit(circuit), network)
+    chain, bound = every_plan_bound(logical, network, frames=False), every_plan_bound(logical, network)
+    assert chain == 15 * 10 + 14
+    assert bound == (chain if general else 11)
+    program = distq.compile(circuit, network, effort="fast")
+    t = schedule(program)
+    check_timeline(t)
+    assert schedule(program, frames=False).makespan >= chain
+    assert t.makespan >= chain if general else bound <= t.makespan < chain / 2
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_no_plan_with_frames_beats_its_bound(part: int) -> None:
+    """Circuits on which frames matter, on networks whose pairs cost next to nothing."""
+    for seed in range(part, 24, 3):
+        r = random.Random(seed)
+        circuit = QuantumCircuit(6)
+        for _ in range(30):
+            gate = r.choice(("h", "h", "cz", "cz", "cx", "s", "t", "rx", "sx", "cp", "rzz", "ccz", "ry"))
+            a, b, c = r.sample(range(6), 3)
+            angle = r.choice((0.3, np.pi / 2, np.pi, 0.0, -np.pi / 2, 1.1))
+            if gate in ("h", "s", "t", "sx"):
+                getattr(circuit, gate)(a)
+            elif gate in ("rx", "ry"):
+                getattr(circuit, gate)(angle, a)
+            elif gate in ("cp", "rzz"):
+                getattr(circuit, gate)(angle, a, b)
+            else:
+                getattr(circuit, gate)(*((a, b, c) if gate == "ccz" else (a, b)))
+        times = {key: r.choice((0.0, 1.0, 5.0)) for key in ("one_qubit_time", "measure_time", "reset_time")}
+        gates = ModuleHardware(two_qubit_time=r.choice((1.0, 5.0)), **times)
+        link = LinkHardware(pair_time=r.choice((0.0, 0.1)), generators=4)
+        network = Network.all_to_all(r.choice((2, 3, 6)), 3, r.choice((1, 2, 3)), hardware=gates, link_hardware=link)
+        _, logical, _ = normalise(from_qiskit(circuit), network)
+        bound = every_plan_bound(logical, network)
+        program = distq.compile(circuit, network, effort="fast", objective="makespan", verify="none")
+        makespan = schedule(program).makespan
+        assert makespan >= bound * (1 - 1e-9)
+        assert bound > 0
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -229,6 +296,31 @@ def test_pairs_are_not_requested_too_early() -> None:
     assert 0 < t.pair_ages[0] <= 25 * (1 + 1e-9)
     assert t.pair_ages[0] == pytest.approx(25)
     assert schedule(late_use(25.0), policy="on-demand").makespan == 111
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_with_a_life_are_requested_in_time(seed: int) -> None:
+    """Ahead of need, but none so early that it dies: on compiled programs, the shorter the life the later."""
+    gates = ModuleHardware(one_qubit_time=1e-6, two_qubit_time=1e-5, measure_time=1e-5, reset_time=1e-6)
+    circuit = random_circuit(RandomChoices(seed), 12, 100, ("standard", "clifford"))
+    network = Network.all_to_all(4, 3, 2, hardware=gates, link_hardware=LinkHardware(pair_time=1e-4))
+    program = distq.compile(circuit, network, effort="fast", verify="none").program
+    demand = schedule(program, policy="on-demand")
+    oldest, early = [], []
+    for life in (1e-5, 3e-5, 1e-4, None):
+        t = schedule(program, network.with_hardware(gates, LinkHardware(pair_time=1e-4, max_age=life)))
+        check_timeline(t)
+        assert t.order.discarded == 0
+        ages = t.pair_ages[np.isfinite(t.pair_ages)]
+        assert ages.max() <= (life or np.inf) * (1 + 1e-6)
+        assert t.makespan <= demand.makespan * (1 + 1e-9)
+        oldest.append(ages.max())
+        requested = t.order.start[t.graph.pairs]
+        ready = [max((t.order.end[p] for p in t.graph.predecessors(u) if p != pair), default=0.0)
+                 for pair, u in zip(t.graph.pairs.tolist(), t.order.user[t.graph.pairs].tolist())]  # fmt: skip
+        early.append(np.count_nonzero(requested < np.array(ready) - 1e-9))
+    assert oldest == sorted(oldest)
+    assert min(early) > len(demand.graph.pairs) / 5
 
 
 def test_frames_wait_for_no_bit() -> None:
