@@ -100,7 +100,11 @@ def homes_bound(nets: BoundNets, homes: Int32) -> int:
     after = homes[before + 1].astype(np.int32)
     # After a measurement or a reset nothing is left to be at home.
     after[nets.life_offsets[1:] - 1] = np.where(nets.fixed_end, after[nets.life_offsets[1:] - 1], -1)
-    return separation_bound(nets, homes[before].astype(np.int32), after)
+    first = homes[before].astype(np.int32)
+    if nets.graph.dead is not None:  # there a qubit is nowhere
+        first[nets.graph.dead[before]] = -1
+        after[nets.graph.dead[before + 1]] = -1
+    return separation_bound(nets, first, after)
 
 
 def separation_bound(nets: BoundNets, before: Int32, after: Int32) -> int:

@@ -104,8 +104,6 @@ class Movers(Ghosts):
         while self.home[q] != module and junction <= end and self.junction_home[junction] == module:
             # No move is planned that would bring it there.
             self.junction_home[junction] = self.home[q]
-            if junction == end:
-                self.target[q] = self.home[q]
             junction += 1
 
     def leaves(self, q: int) -> bool:
@@ -231,7 +229,7 @@ class Movers(Ghosts):
         while self.teleport_home():
             pass
         remaining = set(self.target) | set(self.home)
-        if all(h == t for h, t in zip(self.home, self.target)):
+        if all(h == t or dead for h, t, dead in zip(self.home, self.target, self.dead)):
             return
         order_, seen = [], set()
         for root in sorted(remaining):
@@ -248,7 +246,9 @@ class Movers(Ghosts):
         open_modules = set(order_)
         for module in reversed(order_):
             while True:
-                strangers = [q for q in range(self.n) if self.target[q] == module and self.home[q] != module]
+                strangers = [
+                    q for q in range(self.n) if self.target[q] == module != self.home[q] and not self.dead[q]
+                ]
                 if not strangers:
                     break
                 self.bring(
@@ -260,7 +260,7 @@ class Movers(Ghosts):
                     pass
             # Strangers left in spare room leave too: later paths do not enter a completed module.
             for q in sorted(self.residents[module]):
-                if self.target[q] != module:
+                if self.target[q] != module and not self.dead[q]:
                     self.push_out(q, open_modules)
             open_modules.discard(module)
 
@@ -268,7 +268,8 @@ class Movers(Ghosts):
         """Teleport one qubit straight into a free data qubit of the module where it must end, if there is such."""
         for q in range(self.n):
             there = self.target[q]
-            if self.home[q] != there and self.has_room(there) and self.link_of[self.home[q]][there] >= 0:
+            linked = self.link_of[self.home[q]][there] >= 0
+            if self.home[q] != there and not self.dead[q] and self.has_room(there) and linked:
                 self.move(q, there)
                 return True
         return False
@@ -291,10 +292,10 @@ class Movers(Ghosts):
         before = {start: start}
         queue = [start]
         for m in queue:
-            if m != start and len(self.residents[m]) < self.data[m]:
+            if m != start and self.has_room(m):
                 while m != start:
                     here = before[m]
-                    self.move(q if here == start else min(self.residents[here]), m)
+                    self.move(q if here == start else min(v for v in self.residents[here] if not self.dead[v]), m)
                     m = here
                 return
             for other in range(self.k):
