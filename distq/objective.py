@@ -91,6 +91,8 @@ class Objective:
         if self.single:
             return (values[self.single], *rest)
         least = _values(reference)
+        if math.inf in (values[name] for name, w in self.weights.items() if w):
+            return (math.inf, *rest)
         score = sum(w * values[name] / (least[name] or 1.0) for name, w in self.weights.items() if w)
         return (score, *rest)
 

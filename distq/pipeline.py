@@ -104,6 +104,7 @@ def compile(
     from distq.choose import preferred
     from distq.circuit.from_qiskit import readings
     from distq.circuit.read import load_source
+    from distq.mapping.chart import is_mapped
     from distq.network.feasible import alive
     from distq.network.presets import resolve
     from distq.objective import Objective
@@ -125,13 +126,15 @@ def compile(
     with clock("read"):
         source = load_source(circuit)
         forms = readings(source, bool(pins) or final_homes not in (None, "free"))
-        if "reuse" in techniques and not any(h and h != "free" for h in (initial_homes, final_homes, pins)):
-            forms = [replace(form, reuse=True) for form in forms]
     if isinstance(network, (str, Path)):
         network = resolve(network=str(network))
     network = alive(network, forms[0].num_qubits)
     if not mapping:
         network = network.without_coupling()
+    # Neither homes that are asked for nor the router of a module know wires that give up their place.
+    bound = any(h and h != "free" for h in (initial_homes, final_homes, pins)) or is_mapped(network)
+    if "reuse" in techniques and not bound:
+        forms = [replace(form, reuse=True) for form in forms]
     options: dict[str, Any] = {
         "effort": effort,
         "seed": seed,

@@ -138,13 +138,18 @@ def test_figures_are_those_of_the_schedule() -> None:
 
 
 def test_makespans_count_units_where_there_is_no_time() -> None:
-    circuit = random_circuit(RandomChoices(3), 12, 60, ("standard", "clifford"))
     network = Network.all_to_all(4, 3, 2)
-    found = {
-        name: schedule(distq.compile(circuit, network, effort="fast", objective=name, verify="none")).makespan
-        for name in ("ebits", "makespan")
-    }
-    assert found["makespan"] < found["ebits"]
+    found = []
+    for seed in (3, 4, 5):
+        circuit = random_circuit(RandomChoices(seed), 12, 60, ("standard", "clifford"))
+        found.append(
+            [
+                schedule(distq.compile(circuit, network, effort="fast", objective=name, verify="none")).makespan
+                for name in ("ebits", "makespan")
+            ]
+        )
+    assert all(quick <= usual for usual, quick in found)
+    assert any(quick < usual for usual, quick in found)
 
 
 def test_the_search_can_be_halted() -> None:

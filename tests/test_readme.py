@@ -92,4 +92,5 @@ def test_every_key_of_the_summary_is_explained() -> None:
     table = text[text.index("## The summary") : text.index("## The program directory")]
     listed = {key for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
     summary = distq.compile(ROOT / "examples" / "ghz.qasm", distq.Network.all_to_all(2, data=3)).to_dict()
-    assert listed == set(summary)
+    # Only where a module has a coupling map.
+    assert listed - {"mapping"} == set(summary)

@@ -193,9 +193,27 @@ def parity_program() -> DistributedProgram:
     return distq.compile(circuit, Network.all_to_all(2, 2, 2), verify="none").program
 
 
+def reuse_program(modules: int = 2) -> DistributedProgram:
+    """Qubits that start in |0>, one after the other in the same places."""
+    circuit = QuantumCircuit(6, 6)
+    for q in range(5):
+        circuit.h(q)
+        circuit.rx(0.3 * q + 0.2, q + 1)
+        circuit.cp(0.4, q, q + 1)
+        circuit.h(q)
+        circuit.measure(q, q)
+    network = Network.all_to_all(modules, 2, 2)
+    return distq.compile(circuit, network, start="zero", verify="none").program
+
+
 def test_every_kind_of_fault_finds_a_place_and_changes_the_program() -> None:
     found = set()
-    programs = [rich_program(), parity_program(), *(compiled(s, min_qubits=3, max_gates=20)[1] for s in (3, 4, 8, 11))]
+    programs = [
+        rich_program(),
+        parity_program(),
+        reuse_program(),
+        *(compiled(s, min_qubits=3, max_gates=20)[1] for s in (3, 4, 8, 11)),
+    ]
     for program in programs:
         for mutant in mutations(program, random.Random(1)):
             assert mutant.kind in FAULTS
@@ -250,6 +268,10 @@ def test_directory_faults_have_right_checksums(tmp_path: Path) -> None:
         except InputError as error:
             refused.setdefault(broken.kind, []).append(str(error))
     # The other program has another number of modules.
+    reused = {"unborn qubits forgotten", "promise of the start not asked for"}
+    for i, broken in enumerate(directory_mutations(program_files(reuse_program()), random.Random(2), kinds=reused)):
+        found.add(broken.kind)
+        assert broken.write(tmp_path / f"reused {i}").exists()
     assert set(DIRECTORY_FAULTS) - found <= {"manifest of another program"}
     for kind, messages in refused.items():
         if kind not in ("file edited", "file truncated", "manifest of another program"):

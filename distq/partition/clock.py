@@ -78,6 +78,10 @@ class Clock:
             self._exchange(a, b)
         elif kind in (Step.GATHER, Step.MERGE):
             self._gather(b, c, kind == Step.MERGE)
+        elif kind == Step.JUMP and b >= 0:
+            # What it held is given up; the data qubit there is reset before it is used.
+            self.share[a] = {b: max(self.share[a].values(), default=0.0)}
+            self.home[a] = b
 
     def _request(self, here: int, there: int) -> tuple[float, int, int]:
         """Generate a pair: when it is there, and its communication qubits."""

@@ -246,9 +246,7 @@ class Movers(Ghosts):
         open_modules = set(order_)
         for module in reversed(order_):
             while True:
-                strangers = [
-                    q for q in range(self.n) if self.target[q] == module != self.home[q] and not self.dead[q]
-                ]
+                strangers = [q for q in range(self.n) if self.target[q] == module != self.home[q] and not self.dead[q]]
                 if not strangers:
                     break
                 self.bring(

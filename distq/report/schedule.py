@@ -187,8 +187,14 @@ def timeline_dict(timeline: Timeline) -> dict[str, Any]:
             for m in timeline.modules
         ],
         "links": [
-            {"a": x.a, "b": x.b, "pairs": int(n), "raw_pairs": float(n * r) if n else 0.0, "generators": int(g),
-             "busy": float(u)}
+            {
+                "a": x.a,
+                "b": x.b,
+                "pairs": int(n),
+                "raw_pairs": float(n * r) if n else 0.0,
+                "generators": int(g),
+                "busy": float(u),
+            }
             for x, n, r, g, u in zip(
                 links, counts, timeline.graph.timing.raw_pairs, timeline.graph.timing.generators, timeline.link_use
             )

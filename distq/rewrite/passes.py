@@ -76,9 +76,7 @@ def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: 
     return exchange_neighbours(circuit) if "embedding" in techniques else circuit
 
 
-def other_forms(
-    form: LogicalCircuit, techniques: Collection[str]
-) -> Iterator[tuple[tuple[str, ...], LogicalCircuit]]:
+def other_forms(form: LogicalCircuit, techniques: Collection[str]) -> Iterator[tuple[tuple[str, ...], LogicalCircuit]]:
     """Forms that compete with the one to which no technique of `COMPETING` was applied.
 
     Args:

@@ -246,6 +246,9 @@ def _synthesised(matrix: Complex, mirrored: bool) -> _Form | None:
 
     if mirrored:
         matrix = _SWAP @ matrix
+    clifford = _clifford_rows(matrix)
+    if clifford is not None:
+        return _Form(clifford, sum(legs == 3 for _, legs, _ in clifford))
     scratch = Rows()
     add_two_qubit(scratch, (0, 1), matrix)
     rows: list[tuple[int, int, tuple[float, ...]]] = []
@@ -266,6 +269,37 @@ def _synthesised(matrix: Complex, mirrored: bool) -> _Form | None:
     if _distance(rows, matrix) > _EPS:
         return None
     return _Form(tuple(rows), sum(legs == 3 for _, legs, _ in rows))
+
+
+def _clifford_rows(matrix: Complex) -> tuple[tuple[int, int, tuple[float, ...]], ...] | None:
+    """Rows for a Clifford matrix that are Cliffords themselves; None for others.
+
+    Where a Weyl coordinate vanishes the one-qubit gates around the factors are not unique, and most choices would hide
+    from the stabilizer method that the circuit is one of Cliffords.
+    """
+    from qiskit.exceptions import QiskitError
+    from qiskit.quantum_info import Clifford
+    from qiskit.synthesis import synth_clifford_bm
+
+    try:
+        circuit = synth_clifford_bm(Clifford.from_matrix(matrix))
+    except QiskitError:
+        return None
+    rows: list[tuple[int, int, tuple[float, ...]]] = []
+    for instruction in circuit.data:
+        name = instruction.operation.name
+        legs = [1 + circuit.find_bit(q).index for q in instruction.qubits]
+        if name in _CLIFFORDS:
+            rows.append((_CLIFFORDS[name], legs[0], ()))
+        elif name == "cx":
+            turn = (int(Op.H), legs[1], ())
+            rows += [turn, (int(Op.MCP), 3, (math.pi,)), turn]
+        else:
+            return None
+    return tuple(rows) if _distance(rows, matrix) <= _EPS else None
+
+
+_CLIFFORDS = {name.lower(): int(Op[name]) for name in ("H", "X", "Y", "Z", "S", "SDG", "SX", "SXDG")}
 
 
 def _snapped(angle: float) -> float:

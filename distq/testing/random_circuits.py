@@ -158,9 +158,7 @@ class _Writer:
         kind = self.choices.choice(self.kinds)
         if kind in ("conditional", "loop") and depth >= 2:
             kind = "clifford" if "clifford" in self.features else "standard"
-        if (kind in ("multi", "pauli") and len(self.qubits) < 3) or (
-            kind in ("swap", "runs") and len(self.qubits) < 2
-        ):
+        if (kind in ("multi", "pauli") and len(self.qubits) < 3) or (kind in ("swap", "runs") and len(self.qubits) < 2):
             kind = "standard" if "standard" in self.features else "clifford"
         getattr(self, f"add_{kind}")(circuit, depth)
 
