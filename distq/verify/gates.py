@@ -104,8 +104,12 @@ def pair_matrix(op: Any) -> Any:
     """The matrix of a two-qubit gate that has one of its own, not through its parts; else None."""
     from qiskit.circuit import Gate
 
-    if type(op) is Gate or not isinstance(op, Gate):
-        return None  # put together by the user: its parts are read
+    if not isinstance(op, Gate):
+        return None
+    # Classes that Qiskit makes for single gates have no module of their own.
+    module = next(c.__module__ for c in type(op).__mro__ if c.__module__)
+    if not module.startswith("qiskit.circuit.library.") and getattr(op, "definition", None) is not None:
+        return None  # put together by the user, in OpenQASM or in Python: its parts are read
     try:
         matrix = np.asarray(op.to_matrix(), complex)
     except Exception:  # a gate without a matrix says so in many ways

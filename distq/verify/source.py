@@ -200,9 +200,10 @@ class _Walker:
             return
         if len(qubits) == 1 and hasattr(op, "to_matrix") and self.turn(op, qubits, guard):
             return
-        if name == "swap" and guard == TRUE:
+        standard = getattr(op, "_standard_gate", None) is not None
+        if name == "swap" and standard and guard == TRUE:
             self.row(Row.SWAP, qubits, None, guard)
-        elif name in ROTATIONS and len(qubits) == 2:
+        elif name in ROTATIONS and standard and len(qubits) == 2:
             axes = tuple(PAULI_AXES[p] for p in ROTATIONS[name])
             self.row(Row.PARITY, qubits, (float(op.params[0]), axes), guard)
         elif not (self.controlled_gate(op, qubits, guard) or self.whole(op, qubits, guard)):

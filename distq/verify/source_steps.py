@@ -84,7 +84,7 @@ class _Flattener:
             self.add(Step("measure", tuple(qubits), guard=guard, bit=clbits[0]))
         elif name == "reset":
             self.add(Step("reset", tuple(qubits), guard=guard))
-        elif name == "swap":
+        elif name == "swap" and getattr(op, "_standard_gate", None) is not None:
             self.add(Step("swap", tuple(qubits), guard=guard))
         elif name == "if_else":
             bit = self.condition(op.condition, guard, c_of)

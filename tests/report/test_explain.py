@@ -86,6 +86,8 @@ def test_totals_are_the_ebits(case: CompileCase) -> None:
     compiled = distq.compile(
         case.circuit, case.network, seed=case.seed, effort="fast", verify="none", without=("reuse",)
     )
+        case.circuit, case.network, seed=case.seed, effort="fast", verify="none", without=("reuse",)
+    )
     check(compiled)
 
 
