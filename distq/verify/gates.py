@@ -106,8 +106,9 @@ def pair_matrix(op: Any) -> Any:
 
     if not isinstance(op, Gate):
         return None
-    # Classes that Qiskit makes for single gates have no module of their own.
-    module = next(c.__module__ for c in type(op).__mro__ if c.__module__)
+    # Classes that Qiskit makes for single gates come before their own.
+    modules = [c.__module__ or "" for c in type(op).__mro__]
+    module = next(m for m in modules if m and not m.startswith("qiskit.circuit.singleton"))
     if not module.startswith("qiskit.circuit.library.") and getattr(op, "definition", None) is not None:
         return None  # put together by the user, in OpenQASM or in Python: its parts are read
     try:
