@@ -2,8 +2,9 @@
 
 A life begins in |0> and is thrown away at its end, before the next life of the same qubit begins in the circuit. In the
 program they are on different physical qubits, or on one that was reset in between, and nothing but the gates says in
-which order they are. Rows on different strands commute, but for measurements and what depends on their outcomes; so any
-order of rows will do that keeps the rows of each strand in theirs and outcomes before what reads them. One in which
+which order they are. Rows on different strands commute, but for measurements and what depends on their outcomes, and so
+do neighbours that act along one axis of every strand they share; so any order of rows will do that keeps all other rows
+of each strand in theirs and outcomes before what reads them. One in which
 every life is over before the next begins is looked for; in it, a wire with resets between the lives is the same
 operation.
 """
@@ -14,6 +15,7 @@ from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
+from distq.verify.rotations import Z_AXIS, Vector
 from distq.verify.tape import Row, Tape, TapeRow
 
 #: A guard: all of these (bit, value) hold.
@@ -80,11 +82,10 @@ def _in_order(
     """The rows in an order in which every life is over before the next one of its qubit begins."""
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    for position, row in enumerate(rows):
-        for strand in row[1]:
-            first.setdefault(strand, position)
-            last[strand] = position
-    #: For lives with rows the last row of the nearest earlier life that has some.
+    groups = _commuting(rows)
+    for strand, found in groups.items():
+        first[strand], last[strand] = found[0][0], found[-1][-1]
+    #: For lives with rows the last of the nearest earlier life that has some.
     waits: dict[int, int] = {}
     for strands in lives:
         end = -1
@@ -92,22 +93,25 @@ def _in_order(
             if strand in first:
                 if end >= 0:
                     waits[strand] = end
-                end = last[strand]
-    if all(first[strand] > end for strand, end in waits.items()):
+                end = strand
+    if all(first[strand] > last[end] for strand, end in waits.items()):
         return rows
+    earlier_of: list[set[int]] = [set() for _ in rows]
+    for strand, found in groups.items():
+        if strand in waits:
+            found = [groups[waits[strand]][-1], *found]
+        for some, others in pairwise(found):
+            for position in others:
+                earlier_of[position].update(some)
     written: dict[int, int] = {}
-    on_strand: dict[int, int] = {}
     followers: list[list[int]] = [[] for _ in rows]
     missing = [0] * len(rows)
-    for position, (kind, strands, payload, guard, _) in enumerate(rows):
-        earlier = {on_strand[s] for s in strands if s in on_strand}
-        earlier.update(waits[s] for s in strands if s in waits and first[s] == position)
+    for position, (kind, _, payload, guard, _) in enumerate(rows):
+        earlier = earlier_of[position]
         if guard >= 0:
             earlier.update(written[bit] for bit, _ in guards[guard] if bit in written)
         if kind == Row.MEASURE:
             written[payload[1]] = position
-        for strand in strands:
-            on_strand[strand] = position
         for other in earlier:
             followers[other].append(position)
         missing[position] = len(earlier)
@@ -125,3 +129,21 @@ def _in_order(
         stuck = next(s for p, row in enumerate(rows) if missing[p] for s in row[1] if s in before)
         raise OverlapError(qubit_of[stuck])
     return result
+
+
+def _commuting(rows: Sequence[TapeRow]) -> dict[int, list[list[int]]]:
+    """For every strand its rows in groups that follow each other; those of one group act along one axis."""
+    groups: dict[int, list[list[int]]] = {}
+    axis_of: dict[int, Vector | None] = {}
+    for position, (kind, strands, payload, _, _) in enumerate(rows):
+        axes: Sequence[Vector | None] = (None,) * len(strands)
+        if kind in (Row.MCP, Row.PARITY):
+            axes = payload[1] or (Z_AXIS,) * len(strands)
+        for strand, axis in zip(strands, axes):
+            before = axis_of.get(strand)
+            if axis is not None and before is not None and axis in (before, tuple(-x for x in before)):
+                groups[strand][-1].append(position)
+            else:
+                groups.setdefault(strand, []).append([position])
+                axis_of[strand] = axis
+    return groups
