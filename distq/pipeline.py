@@ -132,7 +132,7 @@ def compile(
     if not mapping:
         network = network.without_coupling()
     # Neither homes that are asked for nor the router of a module know wires that give up their place.
-    bound = any(h and h != "free" for h in (initial_homes, final_homes, pins)) or is_mapped(network)
+    bound = _asked(initial_homes, final_homes, pins) or is_mapped(network)
     if "reuse" in techniques and not bound:
         forms = [replace(form, reuse=True) for form in forms]
     options: dict[str, Any] = {
@@ -296,7 +296,6 @@ def make_plan(
     from distq.partition.cost import cost
     from distq.partition.halt import Halt
 
-    homes = (initial_homes, final_homes, pins)
     planned = partial(
         _make_plan,
         circuit,
@@ -316,7 +315,7 @@ def make_plan(
         objective,
         clock or _Clock(None),
     )
-    shared = reuse(circuit) if reuse and not any(h and h != "free" for h in homes) else None
+    shared = reuse(circuit) if reuse and not _asked(initial_homes, final_homes, pins) else None
     if shared is None:
         return planned(None)
     plans, problem = [], None
@@ -381,6 +380,7 @@ def _make_plan(
                 candidates += [
                     other for other in (moving, simple, apart, near) if other is not None and other is not placements[0]
                 ]
+    with clock("order"):
         plans = _possible(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
     if partitioner == "auto":
         with clock("partition"), options["halt"].interruptible(clock.progress):
@@ -549,6 +549,11 @@ class _Clock:
 def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
     if value not in valid:
         raise UsageError(f"{option} is {value!r}; it must be one of {', '.join(valid)}")
+
+
+def _asked(*homes: str | Homes | None) -> bool:
+    """Whether the user asks for any of these homes."""
+    return any(h and h != "free" for h in homes)
 
 
 def _by_index(homes: str | Homes | None, network: Network) -> str | dict[int, int] | None:
