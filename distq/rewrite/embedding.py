@@ -146,7 +146,7 @@ class _Exchanges:
             return False
         self._move(moved, time)
         self._add(moved, {**a, **c})
-        self._unite(first, second)
+        self.items.unite(first, second)
         self.done += 1
         return True
 
@@ -186,7 +186,7 @@ class _Exchanges:
         items.count += 1
         items.kind[i], items.row[i], items.base[i], items.angle[i] = self.CZ, items.row[owner], -1, math.pi
         items.first[i], items.key[i], items.width[i] = items.pins, time, len(legs)
-        items.parent[i] = self._find(owner)
+        items.parent[i] = self.items.root(owner)
         for k, (wire, letter) in enumerate(legs.items()):
             leg = items.pins
             items.pins += 1
@@ -199,14 +199,3 @@ class _Exchanges:
         self.wide.append(True)
         # Its place is that of its neighbours; what is beside them cannot be told apart any more.
         self.usable.append(False)
-
-    def _find(self, i: int) -> int:
-        parent = self.items.parent
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    def _unite(self, i: int, j: int) -> None:
-        a, b = sorted((self._find(i), self._find(j)))
-        self.items.parent[b] = a

@@ -118,6 +118,19 @@ class Items:
                 return root
             root = above
 
+    def root(self, i: int) -> int:
+        """The representative of one item among those that are replaced together."""
+        parent = self.parent
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    def unite(self, i: int, j: int) -> None:
+        """Two items are replaced together; the lower number represents them."""
+        a, b = sorted((self.root(i), self.root(j)))
+        self.parent[b] = a
+
     def relink(self) -> None:
         """Put the legs of each wire in the order of time again."""
         item, wire, _, _, following, before, after = self.legs[:7]

@@ -213,7 +213,7 @@ class _Finder:
     def _try(self, widest: int) -> None:
         runs = self.index.runs[widest]
         base, angle, _ = self._angle(widest)
-        group = self._find(widest)
+        group = self.items.root(widest)
         chosen: dict[tuple[int, ...], tuple[int, float, tuple[float, ...]]] = {runs: (widest, angle, ())}
         for size in range(len(runs) - 1, 1, -1):
             for subset in combinations(runs, size):
@@ -224,7 +224,7 @@ class _Finder:
                         continue
                     other, value, extra = self._angle(i)
                     if other == base and abs(abs(value) - abs(angle)) <= _EQUAL * abs(angle):
-                        rank = (self._find(i) != group, abs(int(self.items.key[i] - self.items.key[widest])), i)
+                        rank = (self.items.root(i) != group, abs(int(self.items.key[i] - self.items.key[widest])), i)
                         if best is None or rank < best[0]:
                             best = rank, (i, value, extra)
                 if best is not None:
@@ -267,7 +267,7 @@ class _Finder:
         for subset, (i, _, extra) in chosen.items():
             for r, value in zip(subset, extra):
                 owed[r] += value
-            self._unite(widest, i)
+            self.items.unite(widest, i)
             if i != widest:
                 items.kind[i] = self.DEAD
         phase = total * angle * 2 ** (len(runs) - 1)
@@ -306,17 +306,17 @@ class _Finder:
         items = self.items
         for r, owner, base, value in self.owed:
             wire = self.index.wire[r]
-            spot = self._find(owner), wire
+            spot = self.items.root(owner), wire
             for i in self.index.alone.get(r, ()):
                 key = int(items.key[i])
-                if items.kind[i] != self.ROTATION or items.base[i] != base or self._find(i) not in (spot[0], i):
+                if items.kind[i] != self.ROTATION or items.base[i] != base or self.items.root(i) not in (spot[0], i):
                     continue
                 # It belongs to this block, and to no other, if it stands between gates that this one replaces.
                 if low.get(spot, key) < key < high.get(spot, key) and cover[wire](key) == 1:
                     value += self.index.sign[i, r] * float(items.angle[i])
                     items.kind[i] = self.DEAD
-                    self._unite(owner, i)
-                    spot = self._find(owner), wire
+                    self.items.unite(owner, i)
+                    spot = self.items.root(owner), wire
             if abs(value) > 1e-15:
                 self._add(owner, (r,), base, value)
 
@@ -357,7 +357,7 @@ class _Finder:
         items.first[i] = items.pins
         items.key[i] = items.key[owner]
         items.width[i] = len(runs)
-        items.parent[i] = self._find(owner)
+        items.parent[i] = self.items.root(owner)
         for k, r in enumerate(runs):
             leg = items.pins
             items.pins += 1
@@ -398,7 +398,7 @@ class _Finder:
                     if match is not None:
                         found.remove(match)
                         items.kind[i] = items.kind[match[0]] = self.DEAD
-                        self._unite(i, match[0])
+                        self.items.unite(i, match[0])
                         self.done += 1
                         break
                 else:
@@ -408,16 +408,3 @@ class _Finder:
         if kind == self.PHASE and base < 0:
             total = float(np.remainder(total + np.pi, 2 * np.pi) - np.pi)
         return abs(total) <= _EQUAL * abs(value)
-
-    # -- groups ----------------------------------------------------------------------------------------------------
-
-    def _find(self, i: int) -> int:
-        parent = self.items.parent
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    def _unite(self, i: int, j: int) -> None:
-        a, b = sorted((self._find(i), self._find(j)))
-        self.items.parent[b] = a

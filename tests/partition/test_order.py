@@ -209,7 +209,12 @@ class Replay:
 @settings(max_examples=400, deadline=None, derandomize=True)
 def test_every_step_is_allowed(seed):
     circuit, graph, network, placement, final = random_case(seed)
-    plan = order(circuit, graph, network, placement)
+    check_steps(order(circuit, graph, network, placement), final)
+
+
+def check_steps(plan, final):
+    """Every step is allowed, all nodes are carried out, qubits end at `final`, and bits are written before reads."""
+    circuit, graph = plan.circuit, plan.graph
     replay = Replay(plan)
     for row in zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist(), plan.c.tolist()):
         replay.step(*row)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_order import Replay, random_case
+from test_order import check_steps, random_case
 
 from distq.circuit.logical import CircuitBuilder, LogicalCircuit
 from distq.errors import InfeasibleError
@@ -33,18 +33,7 @@ def test_every_step_is_allowed(seed: int, rule: Rule) -> None:
     if seed % 2:
         network = network.with_hardware(HARDWARE, PAIR)
     plan = order_by_time(circuit, graph, network, placement, rule)
-    replay = Replay(plan)
-    for row in zip(plan.kind.tolist(), plan.a.tolist(), plan.b.tolist(), plan.c.tolist()):
-        replay.step(*row)
-    assert sorted(replay.done) == list(range(graph.num_nodes))
-    assert replay.home == final.tolist() == plan.final_homes.tolist()
-    assert not any(replay.copies.values())
-    assert not replay.on_comm
-    place = {node: i for i, node in enumerate(replay.done)}
-    writer = {int(v): i for i, v in enumerate(circuit.bit[graph.node_row]) if v >= 0}
-    for node, guard in enumerate(circuit.guard[graph.node_row]):
-        for version, _ in circuit.guards[guard] if guard >= 0 else ():
-            assert place[writer[version]] < place[node]
+    check_steps(plan, final)
 
 
 def clock_of(plan: Plan) -> Clock:

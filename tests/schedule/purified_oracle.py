@@ -12,20 +12,9 @@ import itertools
 import math
 from collections import defaultdict
 
+from simpy_oracle import uniform
+
 from distq.schedule.result import Timeline
-
-MASK = 2**64 - 1
-
-
-def uniform(seed: int, sample: int, pair: int, attempt: int) -> float:
-    """SplitMix64 in plain integers."""
-    x = seed
-    for word in (0, sample, pair, attempt):
-        x = ((x ^ word) + 0x9E3779B97F4A7C15) & MASK
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
-        x ^= x >> 31
-    return ((x >> 11) + 1) / 2**53
 
 
 class Events:
