@@ -356,14 +356,15 @@ def anneal_tape(
     heat = 1.0 / hot
     tries = 0
     due = spent
+    length = max(PHASE, 8 * o.num_legs)
     turn = spent
     homes = False
     over = 0
     size = o.num_nodes
     while spent < until:
         if spent >= turn:
-            homes = not homes and at.num_loose > 0
-            turn = spent + max(PHASE, 8 * o.num_legs)
+            homes = spent // length % 2 == 0 and at.num_loose > 0
+            turn = (spent // length + 1) * length
             if homes:
                 over = time_slots(s, v, at, w, o)
         if tries % 16 == 0:

@@ -101,7 +101,7 @@ def test_what_is_read_again_is_the_whole_tape(seed):
     more = search._journal, search._best, search._log, search.w, search.o, search._best_order
     accepted = set()
     for _ in range(40):
-        anneal_tape(*arrays, rng, tally, tally[2] + 2000, 200_000, 1.0, 0.15, *more)
+        anneal_tape(*arrays, rng, tally, tally[2] + 8000, 320_000, 1.0, 0.15, *more)
         assert tally[0] == whole_tape(*arrays, search.w, search.o)
         accepted.add(int(tally[0]))
     assert len(accepted) > 3
