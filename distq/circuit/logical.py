@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,14 +43,13 @@ class Rewrite:
         rows: the rows that replace them, in wires, in the coordinates that each wire has just before the first
             gate on two or more qubits that they replace there.
         swaps: pairs of wires that change names after these rows (a SWAP that became a relabelling).
-        slipped: rotations on single wires that commute with all rows, and which stand on one side of them here and on
-            the other in the source: from the coordinates of the source they lead to those of `rows`.
+        turn: rewrites of one pass have the same number, those of later passes higher ones.
     """
 
     sources: tuple[int, ...]
     rows: tuple[WitnessRow, ...]
     swaps: tuple[tuple[int, int], ...] = ()
-    slipped: tuple[WitnessRow, ...] = ()
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,10 @@ class LogicalCircuit:
             definition, its position in `definition.data`; inside an if or a for, the number of the branch (0 true,
             1 else) or of the iteration and its position in that body; and so on. Empty: instruction k has path (k,).
         rewrites: what was put in the place of instructions, in order.
+        slipped: by origin of gates on two or more qubits, rotations on single wires that these commute with and that
+            stand on one side of them here and on the other in the source: from the coordinates that a wire has in the
+            source before the first of these gates, they lead to those that it has here. What a later pass puts there
+            is to be stated in the coordinates of the source.
         error_bound: bound on the operator norm of the difference from the source, up to a global phase.
         wide_before: after `rewrite.meaning`: for each gate on two or more qubits, in order, its number among those that
             there were before, -1 if it is another gate now. None: they are what they were.
@@ -128,6 +132,7 @@ class LogicalCircuit:
     origin: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     paths: tuple[tuple[int, ...], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    slipped: Mapping[int, tuple[WitnessRow, ...]] = field(default_factory=dict)
     error_bound: float = 0.0
     wide_before: Int32 | None = None
     start: str = "any"
@@ -136,6 +141,11 @@ class LogicalCircuit:
     reuse: bool = False
     births: tuple[tuple[int, int], ...] = ()
     input_wire: Int32 | None = None
+
+    @property
+    def next_turn(self) -> int:
+        """`Rewrite.turn` of the next pass."""
+        return 1 + self.rewrites[-1].turn if self.rewrites else 0
 
     def __len__(self) -> int:
         return len(self.code)

@@ -20,7 +20,7 @@ from distq.program.emit import ModuleText, emit_modules, expression_writer
 from distq.program.expressions import derived_identifier, identifiers
 from distq.program.manifest import FORMAT, MANIFEST, VERSION, decode_manifest, encode_manifest
 from distq.program.order import canonical
-from distq.program.types import COMM, DistributedProgram
+from distq.program.types import COMM, Block, DistributedProgram
 
 if TYPE_CHECKING:
     from distq.schedule.asap import Schedule
@@ -161,11 +161,15 @@ def _manifest(program: DistributedProgram, texts: list[ModuleText], content: dic
         "parameters": [name if ident[name] == name else [name, ident[name]] for name in names],
         "derived": [[i, derived[i]] for i in map(derived_identifier, range(len(derived)))],
         "promise": {"start": program.start, "outcomes_only": program.outcomes_only},
-        **({"blocks": [{"of": b.of, "is": b.gates} for b in program.blocks]} if program.blocks else {}),
+        **({"blocks": list(map(_block, program.blocks))} if program.blocks else {}),
         **({"error_bound": program.error_bound} if program.error_bound else {}),
         **({"births": list(program.births)} if program.births else {}),
         **({"unborn": list(program.unborn)} if program.unborn else {}),
     }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {"of": block.of, "is": block.gates, **({"turn": block.turn} if block.turn else {})}
 
 
 def _places(program: DistributedProgram, qubits: Any) -> list[list[Any]]:

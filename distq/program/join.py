@@ -266,7 +266,7 @@ class _Joiner:
             outcomes_only=manifest.promise.outcomes_only,
             global_phase=phase,
             blocks=tuple(
-                Block(tuple(tuple(s) if isinstance(s, list) else s for s in b.of), tuple(b.gates))
+                Block(tuple(tuple(s) if isinstance(s, list) else s for s in b.of), tuple(b.gates), b.turn)
                 for b in manifest.blocks
             ),
             error_bound=manifest.error_bound,

@@ -72,6 +72,7 @@ class _Plan(msgspec.Struct):
 class _Block(msgspec.Struct, rename={"gates": "is"}):
     of: list[int | list[_Index]]
     gates: list[str]
+    turn: _Index = 0
 
 
 class Manifest(msgspec.Struct):

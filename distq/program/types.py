@@ -29,10 +29,12 @@ class Block:
     Attributes:
         of: an instruction of the source by its position or path, or -1-n: all gates of the earlier block n.
         gates: in the language of the module files, on q[i] for wire i.
+        turn: blocks of one turn are put in their places together, after those of lower ones.
     """
 
     of: tuple[int | tuple[int, ...], ...]
     gates: tuple[str, ...]
+    turn: int = 0
 
 
 @dataclass(frozen=True)

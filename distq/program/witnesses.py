@@ -36,7 +36,7 @@ def _block(rewrite: Rewrite, paths: Sequence[tuple[int, ...]], writer: Expressio
         path = paths[source] if source >= 0 and paths else (source,)
         of.append(path[0] if len(path) == 1 else path)
     swaps = tuple(f"swap q[{a}], q[{b}];" for a, b in rewrite.swaps)
-    return Block(tuple(of), tuple(_gate(row, writer) for row in rewrite.rows) + swaps)
+    return Block(tuple(of), tuple(_gate(row, writer) for row in rewrite.rows) + swaps, rewrite.turn)
 
 
 def _gate(row: WitnessRow, writer: ExpressionWriter) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NoReturn
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from distq.circuit.control import conjugations
 from distq.circuit.logical import NO_ORIGIN, LogicalCircuit, Rewrite, WitnessRow
 from distq.ops import Op
-from distq.rewrite.splice import Insertion, Swaps, splice
+from distq.rewrite.slips import in_source_coordinates, slips_of
+from distq.rewrite.splice import Insertion, Swaps, flat_rows, splice
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class _Job:
         rows: of the witness, in the old names of the wires.
         swaps: in the old names of the wires.
         pieces: (row of the old circuit, rows put before it).
+        slipped: what leads from the coordinates of the source to those of the rows, in the old names of the wires.
     """
 
     place: int
@@ -196,6 +198,7 @@ class _Job:
     rows: tuple[WitnessRow, ...]
     swaps: Swaps
     pieces: tuple[tuple[int, tuple[WitnessRow, ...]], ...]
+    slipped: tuple[WitnessRow, ...]
 
 
 class _Build:
@@ -223,11 +226,28 @@ class _Build:
         result, names = splice(self.circuit, self.removed, [insertions[k] for k in order], self.origin)
         name_of = dict(zip(order, names))
         rewrites: dict[tuple[int, ...], Rewrite] = {}
+        slips = self._slips(result)
         for job, k in zip(jobs, first):
-            rewrite = _renamed(job, name_of[k])
+            rewrite = _renamed(job, name_of[k], self.circuit.next_turn)
+            if job.slipped:
+                slips[-1 - number[job.sources]] = rewrite.rows[: len(job.slipped)]
             if rewrites.setdefault(job.sources, rewrite) != rewrite:
                 self._fail(job.sources, "is replaced by other rows in another visit")
-        return replace(result, rewrites=(*self.circuit.rewrites, *rewrites.values()))
+        return replace(result, rewrites=(*self.circuit.rewrites, *rewrites.values()), slipped=slips)
+
+    def _slips(self, result: LogicalCircuit) -> dict[int, tuple[WitnessRow, ...]]:
+        """The slips of what is left, in the names that the wires have now."""
+        c = self.circuit
+        slips: dict[int, tuple[WitnessRow, ...]] = {}
+        for origin, rows in c.slipped.items():
+            now = np.flatnonzero(result.origin == origin)
+            if len(now):
+                was = self.rewriting.rows_of(origin)
+                before, after = (x.qubits[flat_rows(x.qubit_offsets, r)].tolist() for x, r in ((c, was), (result, now)))
+                name = dict(zip(before, after))
+                # Gates that cancelled may have left nothing on a wire.
+                slips[origin] = tuple((code, (name[w],), params) for code, (w,), params in rows if w in name)
+        return slips
 
     def _fail(self, sources: Sequence[int], problem: str) -> NoReturn:
         raise ValueError(f"{', '.join(_called(s) for s in sources)}: {problem}")
@@ -251,17 +271,27 @@ class _Build:
         if np.isin(c.code[rows], (Op.MEASURE, Op.RESET)).any():
             raise ValueError("a replacement removes a measurement or a reset")
         self._check_foreign(rows, group, sources)
-        for found in sources:
-            if any(s < 0 and self.circuit.rewrites[-1 - s].slipped for s in found):
-                self._fail(tuple(found), "begins on the other side of a rotation in the source: it must stay")
         touched = np.array(sorted({s for found in sources for s in found}), np.int32)
         left = np.isin(c.origin, touched) & ~self.removed
         if left.any():
             self._fail([int(c.origin[left][0])], f"row {int(np.argmax(left))} is left while others are removed")
         return [
-            _Job(r.at, tuple(s), g, r.rows, r.swaps, ((r.at, r.rows),))
+            _Job(r.at, tuple(s), g, r.rows, r.swaps, ((r.at, r.rows),), self._slipped(r, s))
             for r, s, g in zip(self.replacements, sources, guards)
         ]
+
+    def _slipped(self, replacement: _Replacement, sources: Collection[int]) -> tuple[WitnessRow, ...]:
+        """What leads from the coordinates of the source to those of the new rows."""
+        c = self.circuit
+        if not any(s in c.slipped for s in sources):
+            return ()
+        first: dict[int, int] = {}
+        for row in sorted(replacement.removed):
+            origin = int(c.origin[row])
+            if origin in sources:
+                for wire in c.qubits[c.qubit_offsets[row] : c.qubit_offsets[row + 1]].tolist():
+                    first.setdefault(wire, origin)
+        return slips_of(first.items(), c.slipped)
 
     def _guards(self, rows: NDArray[np.int64], group: NDArray[np.int64], wide: NDArray[np.bool_]) -> list[int]:
         """The guard of each replacement: that of all its rows, but for those that cancel when it is false."""
@@ -309,15 +339,10 @@ class _Build:
             for visit in self.rewriting._visits(origin):
                 pieces = tuple((row, found[row]) for row in visit if row in found)
                 rows = tuple(new for row in visit for new in (found[row] if row in found else (witness_row(c, row),)))
-                rows = self._in_source_coordinates(origin, rows)
-                jobs.append(_Job(visit[0], (origin,), int(c.guard[pieces[0][0]]), rows, (), pieces))
+                wires = dict.fromkeys(wire for _, wires, _ in rows for wire in wires)
+                slipped = slips_of([(wire, origin) for wire in wires], c.slipped)
+                jobs.append(_Job(visit[0], (origin,), int(c.guard[pieces[0][0]]), rows, (), pieces, slipped))
         return jobs
-
-    def _in_source_coordinates(self, origin: int, rows: tuple[WitnessRow, ...]) -> tuple[WitnessRow, ...]:
-        """The same operation for the witness, whose coordinates may be on the other side of rotations."""
-        slipped = self.circuit.rewrites[-1 - origin].slipped if origin < 0 else ()
-        back = tuple((code, wires, (-params[0],)) for code, wires, params in slipped)
-        return (*slipped, *rows, *back)
 
     # -- witnesses -----------------------------------------------------------------------------------------------
 
@@ -349,7 +374,8 @@ def witness_row(circuit: LogicalCircuit, row: int) -> WitnessRow:
     return int(circuit.code[row]), tuple(qubits), params
 
 
-def _renamed(job: _Job, name: NDArray[np.int32]) -> Rewrite:
+def _renamed(job: _Job, name: NDArray[np.int32], turn: int) -> Rewrite:
     names = name.tolist()
-    rows = tuple((int(code), tuple(names[q] for q in wires), tuple(params)) for code, wires, params in job.rows)
-    return Rewrite(job.sources, rows, tuple((names[a], names[b]) for a, b in job.swaps))
+    stated = in_source_coordinates(job.rows, job.slipped)
+    rows = tuple((int(code), tuple(names[q] for q in wires), tuple(params)) for code, wires, params in stated)
+    return Rewrite(job.sources, rows, tuple((names[a], names[b]) for a, b in job.swaps), turn)

@@ -19,7 +19,6 @@ import numpy as np
 
 from distq.circuit.logical import LogicalCircuit
 from distq.rewrite.items import Items, read_items
-from distq.rewrite.loose import loose_origins
 from distq.rewrite.regroup import ImpossibleError, write_items
 
 #: Times between two items of the circuit, so that gates can be put between others again and again.
@@ -42,18 +41,13 @@ def exchange_neighbours(circuit: LogicalCircuit) -> LogicalCircuit:
         return circuit
     old = read_items(circuit)
     old.key *= _ROOM
-    loose = set(loose_origins(circuit).tolist())
     banned: set[int] = set()
     while True:
         items = old.copy()
         if not _Exchanges(items, banned).run():
             return circuit
         try:
-            result = write_items(items, old)
-            unproved = {s for r in result.rewrites[len(circuit.rewrites) :] for s in r.sources} & loose
-            if not unproved:
-                return result
-            found = set(np.flatnonzero(np.isin(circuit.origin[old.row[: old.count]], list(unproved))).tolist())
+            return write_items(items, old)
         except ImpossibleError as error:
             found = set(error.gates.tolist())
         if found <= banned:

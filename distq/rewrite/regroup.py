@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 from distq.circuit.logical import NO_ORIGIN, LogicalCircuit, Rewrite, WitnessRow
 from distq.ops import NUM_PARAMS, Op
 from distq.rewrite.items import Float64, Int64, Items
+from distq.rewrite.slips import (
+    beginnings,
+    find_slips,
+    in_source_coordinates,
+    pairs_in_runs,
+    rotations,
+    scaled,
+    slips_of,
+)
 
 #: Blocks on more wires than this can be proved only if all their gates are Cliffords and rotations about letters.
 DENSE = 6
@@ -32,14 +41,13 @@ class _Blocks:
         label: (items,) class of each item: a block or a single item.
         number: (classes,) number of the block, or -1.
         place: (classes,) position in the new order.
-        slipped: (pairs, 3) blocks that a rotation of their first run of a wire had to pass: number of the block, the
-            rotation's leg, and the leg with which the block begins there.
+        run: (legs,) the run of each old leg.
     """
 
     label: Int64
     number: Int64
     place: Int64
-    slipped: Int64
+    run: Int64
 
 
 def write_items(items: Items, old: Items) -> LogicalCircuit:
@@ -56,7 +64,6 @@ def write_items(items: Items, old: Items) -> LogicalCircuit:
 
     blocks = _find_blocks(items, old)
     number = blocks.number[blocks.label]
-    _refuse_slipped(old, number)
     start_leg, early = _starts(items, old, number)
     number[early] = -1
     order = np.lexsort((items.key[: items.count], number >= 0, blocks.place[blocks.label]))
@@ -70,22 +77,27 @@ def write_items(items: Items, old: Items) -> LogicalCircuit:
     origin[copied] = circuit.origin[rows.row[copied]]
     inside = rows.label >= 0
     origin[inside] = -1 - len(circuit.rewrites) - rows.label[inside]
-    return _assemble(items, rows, origin, circuit.rewrites + _witnesses(items, old, blocks, rows))
+    n = old.count
+    first = _first_slips(old, number[:n])
+    slipped = find_slips(old, blocks.run, blocks.label[:n], blocks.place, number[:n], first)
+    witnesses = _witnesses(items, old, blocks, rows, first)
+    return replace(_assemble(items, rows, origin, circuit.rewrites + witnesses), slipped=slipped)
 
 
 def _find_blocks(items: Items, old: Items) -> _Blocks:
     """Close the groups so that each can be brought together, and put all in an order that the old circuit allows."""
-    from distq.rewrite._items_kernel import FIXED, order_labels
+    from distq.rewrite._items_kernel import FIXED
 
     n = old.count
     root = items.roots()
     grouped = (np.bincount(root, minlength=items.count) > 1)[root[:n]]
     run = runs_of_legs(old)
     tail, head = _dependencies(old, run)
-    joined = _join_instructions(root[:n], grouped, old)
+    units = _units(old)
+    joined = _join_instructions(_union(root[:n], units), grouped, old)
     while True:
         merged = joined
-        of_old, label, is_block = _contract(merged, grouped, tail, head)
+        of_old, label, is_block = _contract(merged, units, grouped, tail, head)
         _take_in(old, of_old, is_block, run)
         # A block that got hold of a part of an instruction needs all of it.
         joined = _join_instructions(_lowest(of_old), is_block[of_old], old)
@@ -106,26 +118,83 @@ def _find_blocks(items: Items, old: Items) -> _Blocks:
     ahead = item[single] < item[begin]
     one, other = of_old[item[single]], of_old[item[begin]]
     before, after = np.where(ahead, one, other), np.where(ahead, other, one)
+    events = _events_in_order(old, of_old, rank, a, b)
+    a, b = np.append(a, events[:-1]), np.append(b, events[1:])
     kept = _without_cycles(classes, a, b, before, after)
-    edges = np.unique(np.append(a, before[kept]) * classes + np.append(b, after[kept]))
-    a, b = edges // classes, edges % classes
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(a, minlength=classes))])
-    place = order_labels(classes, offsets, b, rank)
+    place = _ordered(rank, np.append(a, before[kept]), np.append(b, after[kept]))
     by_place = np.flatnonzero(is_block)[np.argsort(place[is_block])]
     number = np.full(classes, -1, np.int64)
     number[by_place] = np.arange(len(by_place))
     full = np.concatenate([of_old, of_old[root[n:]]])
-    wrong = place[before] > place[after]
-    return _Blocks(full, number, place, np.stack([number[other], single, begin], axis=1)[wrong])
+    return _Blocks(full, number, place, run)
+
+
+def _events_in_order(old: Items, label: Int64, rank: Int64, a: Int64, b: Int64) -> Int64:
+    """All classes but unconditional one-qubit gates, in the order that they would have without these.
+
+    One-qubit gates that stand between others are no obstacle to the verifier, for which they are turns of the axes.
+    What commutes here may not do so any more when other gates take its place, and then it has to stand in one order for
+    both.
+    """
+    n = old.count
+    row = old.row[:n]
+    free = (old.width[:n] == 1) & (old.circuit.code[row] < Op.MCP) & (old.circuit.guard[row] < 0)
+    early = np.full(len(rank), len(rank) + n, np.int64)
+    np.minimum.at(early, label[~free], np.flatnonzero(~free))
+    last = early == len(rank) + n
+    early[last] = -1 - np.flatnonzero(last)
+    place = _ordered(early, a, b)
+    events = np.flatnonzero(~last)
+    return events[np.argsort(place[events])]
+
+
+def _ordered(rank: Int64, a: Int64, b: Int64) -> Int64:
+    """(classes,) the position of each in the order of the lowest ranks that the edges a -> b allow."""
+    from distq.rewrite._items_kernel import order_labels
+
+    edges = np.unique(a * len(rank) + b)
+    tails, heads = edges // len(rank), edges % len(rank)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(tails, minlength=len(rank)))])
+    return np.asarray(order_labels(len(rank), offsets, heads, rank))
+
+
+def _units(old: Items) -> Int64:
+    """(items,) the first of the items of the same instruction or earlier rewrite, if that has wide gates.
+
+    These stay together, because a later witness may speak of all of them.
+    """
+    n = old.count
+    first = np.arange(n)
+    if not old.is_tracked or not n:
+        return first
+    origin = old.circuit.origin[old.row[:n]]
+    wide = np.isin(origin, np.setdiff1d(origin[old.width[:n] > 1], NO_ORIGIN))
+    continues = np.append(False, wide[1:] & (origin[1:] == origin[:-1]))
+    return np.maximum.accumulate(np.where(continues, 0, first))
+
+
+def _union(a: Int64, b: Int64) -> Int64:
+    """The finest partition of items that has all sets of two, each given by its lowest item."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(a):
+        return a
+    n = len(a)
+    items = np.arange(n)
+    ends = np.concatenate([items, items]), np.concatenate([a, b])
+    _, label = connected_components(coo_matrix((np.ones(2 * n, np.int8), ends), shape=(n, n)), directed=False)
+    return _lowest(label)
 
 
 def _contract(
-    root: Int64, grouped: NDArray[np.bool_], tail: Int64, head: Int64
+    root: Int64, units: Int64, grouped: NDArray[np.bool_], tail: Int64, head: Int64
 ) -> tuple[Int64, Int64, NDArray[np.bool_]]:
     """Contract sets of items, and then all that lies between the items of one set.
 
     Args:
         root: (items,) representative of the set of each old item.
+        units: (items,) as `_units`; one alone is no block.
         grouped: (items,) whether something is replaced together with it.
         tail: of dependencies; nodes beyond the items stand for the borders between runs.
         head: of dependencies.
@@ -144,7 +213,7 @@ def _contract(
     classes, label = connected_components(graph, directed=True, connection="strong")
     label = label.astype(np.int64)[node]
     of_old = label[:n].copy()
-    is_block = np.bincount(of_old, minlength=classes) > 1
+    is_block = np.bincount(of_old[np.unique(units)], minlength=classes) > 1
     is_block[of_old[grouped]] = True
     return of_old, label, is_block
 
@@ -174,18 +243,11 @@ def _join_instructions(root: Int64, inside: NDArray[np.bool_], old: Items) -> In
     touched = np.intersect1d(origin[inside], origin[wide])
     members = np.flatnonzero(np.isin(origin, touched))
     members = members[np.argsort(origin[members], kind="stable")]
-    same = origin[members[1:]] == origin[members[:-1]]
-    same &= root[members[1:]] != root[members[:-1]]
-    if not same.any():
+    if not len(members):
         return root
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    a = np.concatenate([root[members[1:][same]], np.arange(len(root))])
-    b = np.concatenate([root[members[:-1][same]], root])
-    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(root), len(root)))
-    _, label = connected_components(graph, directed=False)
-    return _lowest(label)
+    joined = np.arange(len(root))
+    joined[members] = members[np.searchsorted(origin[members], origin[members])]
+    return _union(root, joined)
 
 
 def runs_of_legs(old: Items) -> Int64:
@@ -265,24 +327,10 @@ def _beside(old: Items, label: Int64, is_block: NDArray[np.bool_], run: Int64) -
     The gates that take a block's place count axes in the coordinates where it begins, on each wire. If the block is on
     the same side of the rotation as in the source, these are the same for both.
     """
-    from distq.rewrite._items_kernel import ROTATION
-
-    item, wire = old.legs[0][: old.pins], old.legs[1][: old.pins]
-    wide = is_block[label[item]] & (old.width[item] > 1)
-    if old.is_tracked:
-        origin = old.circuit.origin[old.row[: old.count]]
-        wide = is_block[label[item]] & np.isin(origin[item], np.unique(origin[item[wide]]))
-    legs = np.flatnonzero(wide)
-    legs = legs[np.argsort(item[legs], kind="stable")]
-    _, first = np.unique(label[item[legs]] * old.circuit.num_qubits + wire[legs], return_index=True)
-    first = legs[first]
-    alone = (old.kind[: old.count] == ROTATION) & (old.width[: old.count] == 1) & ~is_block[label]
-    alone = np.flatnonzero(alone[item])
-    first = first[np.argsort(run[first], kind="stable")]
-    low, high = (np.searchsorted(run[first], run[alone], side=side) for side in ("left", "right"))
-    single = np.repeat(alone, high - low)
-    offset = np.arange(len(single)) - np.repeat(np.cumsum(high - low) - (high - low), high - low)
-    return single, first[np.repeat(low, high - low) + offset]
+    item = old.legs[0]
+    first = beginnings(old, np.where(is_block[label], label, -1))
+    alone = rotations(old)
+    return pairs_in_runs(run, alone[~is_block[label[item[alone]]]], first)
 
 
 def _without_cycles(classes: int, a: Int64, b: Int64, before: Int64, after: Int64) -> NDArray[np.bool_]:
@@ -316,17 +364,6 @@ def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_],
     bad |= has_general & (wires > DENSE)
     if bad.any():
         raise ImpossibleError(np.flatnonzero(bad[label]))
-
-
-def _refuse_slipped(old: Items, number: Int64) -> None:
-    """Raise if an earlier block that a rotation had to pass is to be replaced again: it begins elsewhere now."""
-    fixed = [-1 - n for n, rewrite in enumerate(old.circuit.rewrites) if rewrite.slipped]
-    if not old.is_tracked or not fixed:
-        return
-    number = number[: old.count]
-    here = np.isin(old.circuit.origin[old.row[: old.count]], fixed) & (number >= 0)
-    if here.any():
-        raise ImpossibleError(np.flatnonzero(np.isin(number, number[here])))
 
 
 def _starts(items: Items, old: Items, number: Int64) -> tuple[Int64, NDArray[np.bool_]]:
@@ -403,7 +440,22 @@ class _Rows:
     label: Int64
 
 
-def _witnesses(items: Items, old: Items, blocks: _Blocks, rows: _Rows) -> tuple[Rewrite, ...]:
+def _first_slips(old: Items, number: Int64) -> dict[int, tuple[WitnessRow, ...]]:
+    """By the origins of new blocks: what leads from the source to the coordinates that they begin with."""
+    circuit = old.circuit
+    if not circuit.slipped:
+        return {}
+    first = beginnings(old, number)
+    item, wire = old.legs[0][first], old.legs[1][first]
+    begins: dict[int, list[tuple[int, int]]] = {}
+    for k, w, origin in zip(number[item].tolist(), wire.tolist(), circuit.origin[old.row[item]].tolist()):
+        begins.setdefault(-1 - len(circuit.rewrites) - k, []).append((w, origin))
+    return {origin: slips_of(found, circuit.slipped) for origin, found in begins.items()}
+
+
+def _witnesses(
+    items: Items, old: Items, blocks: _Blocks, rows: _Rows, first: dict[int, tuple[WitnessRow, ...]]
+) -> tuple[Rewrite, ...]:
     """What stands in the place of which instructions, block by block."""
     n = old.count
     count = int(blocks.number.max(initial=-1)) + 1
@@ -416,7 +468,7 @@ def _witnesses(items: Items, old: Items, blocks: _Blocks, rows: _Rows) -> tuple[
     wires, value, base = rows.wires.tolist(), rows.value.tolist(), rows.base.tolist()
     columns = (rows.label, rows.code, wire_at, rows.width, param_at, params)
     for k, code, q, width, p, size in zip(*(c[inside].tolist() for c in columns)):
-        angles = tuple(value[j] if base[j] < 0 else _scaled(expressions[base[j]], value[j]) for j in range(p, p + size))
+        angles = tuple(value[j] if base[j] < 0 else scaled(expressions[base[j]], value[j]) for j in range(p, p + size))
         found[k].append((code, tuple(wires[q : q + width]), angles))
     # Sources: instructions and earlier rewrites with gates on two or more qubits.
     wide = np.flatnonzero((old.width[:n] > 1) & (number >= 0))
@@ -424,36 +476,11 @@ def _witnesses(items: Items, old: Items, blocks: _Blocks, rows: _Rows) -> tuple[
     code = np.unique(number[wide] * 2**33 + (items.circuit.origin[old.row[wide]].astype(np.int64) - lowest))
     cuts = np.searchsorted(code // 2**33, np.arange(count + 1)).tolist()
     origin = (code % 2**33 + lowest).tolist()
-    slipped: dict[int, list[WitnessRow]] = {}
-    for k, single, begin in blocks.slipped.tolist():
-        slipped.setdefault(k, []).append(_passed(old, single, begin))
+    known, turn = len(items.circuit.rewrites), items.circuit.next_turn
     return tuple(
-        Rewrite(tuple(origin[a:b]), tuple(r), slipped=tuple(slipped.get(k, ())))
+        Rewrite(tuple(origin[a:b]), in_source_coordinates(tuple(r), first.get(-1 - known - k, ())), turn=turn)
         for k, (a, b, r) in enumerate(zip(cuts, cuts[1:], found))
     )
-
-
-def _passed(old: Items, single: int, begin: int) -> WitnessRow:
-    """The rotation that leads from the coordinates of a block in the source to those where it stands now.
-
-    It is in the frame with which the block begins: the rotation itself if the block comes first in the source, else its
-    inverse.
-    """
-    from distq.rewrite.clifford import IMAGE
-
-    item, wire, letter = (int(column[single]) for column in old.legs[:3])
-    frame = int(old.legs[8][begin])
-    axis = next(axis for axis in (1, 2, 3) if abs(int(IMAGE[frame, axis])) == abs(letter))
-    sign = 1.0 if int(IMAGE[frame, axis]) == letter else -1.0
-    if item < int(old.legs[0][begin]):
-        sign = -sign
-    angle, base = sign * float(old.angle[item]), int(old.base[item])
-    value = angle if base < 0 else _scaled(old.circuit.expressions[base], angle)
-    return int((Op.RX, Op.RY, Op.RZ)[axis - 1]), (wire,), (value,)
-
-
-def _scaled(expression: Any, factor: float) -> Any:
-    return expression if factor == 1.0 else expression * factor
 
 
 def _assemble(items: Items, rows: _Rows, origin: NDArray[np.int32], rewrites: tuple[Rewrite, ...]) -> LogicalCircuit:
@@ -469,7 +496,7 @@ def _assemble(items: Items, rows: _Rows, origin: NDArray[np.int32], rewrites: tu
         name = int(rows.base[k]), float(rows.value[k])
         if name not in numbers:
             numbers[name] = len(expressions)
-            expressions.append(_scaled(circuit.expressions[name[0]], name[1]))
+            expressions.append(scaled(circuit.expressions[name[0]], name[1]))
         expr[k] = numbers[name]
     offsets = [
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

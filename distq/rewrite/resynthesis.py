@@ -84,19 +84,16 @@ def resynthesise(circuit: LogicalCircuit, *, swaps: bool = False, mirror: bool =
         object if there is nothing to replace.
     """
     from distq.rewrite.blocks import Rewriting
-    from distq.rewrite.loose import loose_origins
 
     tracked = len(circuit.origin) == len(circuit)
     work = circuit if tracked else replace(circuit, origin=np.arange(len(circuit), dtype=np.int32), rewrites=())
     forms: dict[bytes, _Form | None] = {}
-    # Raw circuits stand as the source does.
-    loose = frozenset(loose_origins(work).tolist()) if not swaps else frozenset()
     rewriting = Rewriting(work)
     for run in _candidates(work, swaps, mirror):
         if run.name not in forms:
             forms[run.name] = _synthesised(run.matrix, run.mirrored)
         form = forms[run.name]
-        if form is None or form.gates >= run.gates or int(work.origin[run.at]) in loose:
+        if form is None or form.gates >= run.gates:
             continue
         legs = ((), run.wires[:1], run.wires[1:], run.wires)
         new = [(code, legs[which], params) for code, which, params in form.rows]

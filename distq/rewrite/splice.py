@@ -55,12 +55,12 @@ def splice(
     new_at = np.repeat(np.array([i.at for i in insertions], np.int64), [len(i.rows) for i in insertions])
     keys = np.concatenate([2 * new_at, 2 * kept + 1])
     order = np.argsort(keys, kind="stable")
-    old_qubits, old_params = _flat(circuit.qubit_offsets, kept), _flat(circuit.param_offsets, kept)
+    old_qubits, old_params = flat_rows(circuit.qubit_offsets, kept), flat_rows(circuit.param_offsets, kept)
     code = np.concatenate([new["code"], circuit.code[kept]])[order]
     width = np.concatenate([new["width"], circuit.arity[kept]])
-    qubits = np.concatenate([new["qubits"], circuit.qubits[old_qubits]])[_flat(_offsets(width), order)]
+    qubits = np.concatenate([new["qubits"], circuit.qubits[old_qubits]])[flat_rows(_offsets(width), order)]
     count = np.concatenate([new["count"], np.diff(circuit.param_offsets)[kept]])
-    at = _flat(_offsets(count), order)
+    at = flat_rows(_offsets(count), order)
     expr = np.concatenate([new["expr"], circuit.param_expr[old_params]])[at]
     used = np.unique(expr[expr >= 0])
     renumber = np.full(len(expressions) + 1, -1, np.int32)
@@ -150,7 +150,7 @@ def _rename(
     return result, names, name
 
 
-def _flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def flat_rows(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions in a flat column of the entries of these rows."""
     lengths = offsets[rows + 1] - offsets[rows]
     ends = np.cumsum(lengths)

@@ -120,24 +120,17 @@ class Dependencies:
             for before, after in pairwise(runs):
                 self._join(before, after)
             runs.clear()
-        # Blocks that commute are best left in the order of the witnesses: what replaces them later may not commute.
-        blocks = sorted((number, node) for node, number in self.block_of.items())
-        following = {u: v for (_, u), (_, v) in pairwise(blocks)}
-        found = self._sorted(self.indegree.copy(), following)
-        if found is None:
-            found = self._sorted(self.indegree, {})
+        found = self._sorted(self.indegree)
         if found is None:
             raise self._cycles()
         return found
 
-    def _sorted(self, indegree: list[int], following: dict[int, int]) -> list[tuple[int, list[int]]] | None:
-        """Nodes in an order that keeps all edges and those of `following`; None if there are cycles.
+    def _sorted(self, indegree: list[int]) -> list[tuple[int, list[int]]] | None:
+        """Nodes in an order that keeps all edges; None if there are cycles.
 
         `indegree` is changed: what is left are the nodes in cycles and those behind them.
         """
         succ, first = self.succ, self.first
-        for node in following.values():
-            indegree[node] += 1
         ready = [(first[node], node) for node, degree in enumerate(indegree) if degree == 0]
         heapq.heapify(ready)
         found: list[tuple[int, list[int]]] = []
@@ -147,7 +140,7 @@ class Dependencies:
             done += 1
             if at >= 0:
                 found.append((self.block_of.get(node, -1), self.events[node]))
-            for other in (*succ[node], following[node]) if node in following else succ[node]:
+            for other in succ[node]:
                 indegree[other] -= 1
                 if indegree[other] == 0:
                     heapq.heappush(ready, (first[other], other))

@@ -98,15 +98,7 @@ def substitute(
     gc.disable()
     try:
         work = _Work(tape, paths, witnesses, support, error_budget)
-        try:
-            work.run()
-        except WitnessError as problem:
-            # A later witness may have changed a gate past which an earlier one had to be brought: one after the other.
-            work = _Work(tape, paths, witnesses, support, error_budget, in_order=True)
-            try:
-                work.run()
-            except WitnessError:
-                raise problem from None
+        work.run()
     finally:
         if collects:
             gc.enable()
@@ -114,7 +106,7 @@ def substitute(
 
 
 class _Work:
-    """All rounds; with `in_order` no witness is used before one that stands earlier and is not ready yet."""
+    """All rounds."""
 
     def __init__(
         self,
@@ -123,9 +115,7 @@ class _Work:
         witnesses: Sequence[Witness],
         support: Callable[[int], Iterable[int]],
         error_budget: float,
-        in_order: bool = False,
     ) -> None:
-        self.in_order = in_order
         self.num_wires = tape.num_wires
         self.witnesses, self.support = witnesses, support
         self.rows: list[TapeRow] = tape.rows
@@ -189,20 +179,26 @@ class _Work:
             pending = [n for n in pending if not applied[n]]
 
     def _ready(self, pending: Sequence[int], applied: Sequence[bool], held: set[int]) -> list[int]:
-        """Witnesses for the next round: what they speak of is there, and wires have the names that they use."""
+        """Witnesses for the next round: what they speak of is there, and wires have the names that they use.
+
+        None is used before those of an earlier turn: it may have been right only after these.
+        """
         ready: list[int] = []
         waiting = False
+        turn = min(self.witnesses[number].turn for number in pending)
         for number in pending:
             witness = self.witnesses[number]
+            if witness.turn > turn:
+                continue
             fine = number not in held and all(applied[n] for n in witness.earlier)
-            if self.in_order and ready and not all(applied[n] for n in witness.earlier):
-                break
             if witness.swaps and (waiting or not fine):
                 break  # it renames wires for all later ones, but not for the earlier ones
             if fine:
                 ready.append(number)
             else:
                 waiting = True
+        if not ready:
+            raise WitnessError(pending[0], "waits for a block that comes later")
         return ready
 
 
@@ -517,7 +513,8 @@ class _Task:
         guard = events[0].guard
         if guard >= 0 and block.renaming:
             raise block.fail("exchanges wires under a condition")
-        self.rows = _rows_of(block.witness)
+        # A gate on one wire where nothing is replaced is a local factor: it may as well be left out.
+        self.rows = [r for r in _rows_of(block.witness) if r[0] != Row.TURN or r[1][0] in self.place]
         for _, wires, _ in self.rows:
             for wire in wires:
                 if wire not in self.place:

@@ -27,13 +27,14 @@ class WitnessGate(NamedTuple):
 class Witness(NamedTuple):
     """One block: the instructions below `paths` and the gates of the blocks `earlier` are `gates`, then `swaps`.
 
-    Each of `swaps` exchanges the names of two wires.
+    Each of `swaps` exchanges the names of two wires. Witnesses are used in the order of `turn`.
     """
 
     paths: tuple[Path, ...]
     earlier: tuple[int, ...]
     gates: tuple[WitnessGate, ...]
     swaps: tuple[tuple[int, int], ...]
+    turn: int = 0
 
     def bind(self, values: Mapping[str, float]) -> Witness:
         """The same with numbers for the parameters, by their names in the files.
@@ -81,7 +82,10 @@ def read_witnesses(
             gates, swaps = lines.gates(entry["is"])
         except InputError as error:
             fail(f"block {number}: {str(error).rstrip('.')}")
-        found.append(Witness(tuple(paths), tuple(earlier), gates, swaps))
+        turn = entry.get("turn", 0)
+        if not _is_count(turn):
+            fail(f"the turn of block {number} is {turn!r}, which is no number from 0 on")
+        found.append(Witness(tuple(paths), tuple(earlier), gates, swaps, turn))
     return tuple(found)
 
 

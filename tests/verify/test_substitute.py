@@ -69,6 +69,15 @@ def test_most_kinds_of_lies_are_lies() -> None:
     assert all(refused[kind] > 0.6 * made[kind] for kind in made), (refused, made)
 
 
+def test_blocks_of_later_turns_come_later() -> None:
+    """A block may stand for what an earlier turn leaves, and not the other way round."""
+    circuit = circuit_of(2, ("cx", 0, 1), ("rz", 0.3, 1), ("cx", 0, 1), ("rzz", 0.2, 0, 1))
+    first, second = of(0, 2, lines=[CX_RZ_CX]), of(-1, 3, lines=["rzz(0.5) q[0], q[1];"])
+    for turns, expected in (((0, 0), True), ((0, 1), True), ((3, 7), True), ((1, 0), False)):
+        blocks = [{**block, "turn": turn} for block, turn in zip((first, second), turns)]
+        assert accepted(circuit, blocks) == expected, turns
+
+
 # Interleaved gates
 
 BETWEEN = [
@@ -480,6 +489,8 @@ MALFORMED: list[tuple[Any, str]] = [
     ([of([], lines=[])], "refers to []"),
     ([of([0, -1], lines=[])], "refers to [0, -1]"),
     ([of(0.5, lines=[])], "refers to 0.5"),
+    ([{**of(0, lines=[]), "turn": -1}], "the turn of block 0 is -1"),
+    ([{**of(0, lines=[]), "turn": "1"}], "the turn of block 0 is '1'"),
     ([of("0", lines=[])], "refers to '0'"),
     ([of(0, lines=[3])], "3 is not a gate"),
     ([of(0, lines=["cz q[0], q[2];"])], "q[2] does not exist"),

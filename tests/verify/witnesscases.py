@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -352,7 +353,9 @@ def mutants(case: Case, rng: random.Random) -> list[tuple[str, list[dict[str, An
 
     def axis(blocks: Any, block: dict[str, Any]) -> bool:
         i = rng.randrange(len(block["is"]))
-        block["is"].insert(i, f"{rng.choice(['h', 'sx', 'rx(0.3)', 's'])} q[{rng.randrange(case.circuit.num_qubits)}];")
+        # Gates on other wires are local factors, which may be added.
+        wire = rng.choice(re.findall(r"q\[\d+\]", " ".join(block["is"])))
+        block["is"].insert(i, f"{rng.choice(['h', 'sx', 'rx(0.3)', 's'])} {wire};")
         return True
 
     edit("wrong angle", line_edit("(", angle))
