@@ -31,8 +31,6 @@ def search() -> None:
 
 def rest() -> None:
     """The kernels of the rewrites, of routing, of schedules and of predictions: a circuit whose homes are given."""
-    from qiskit import QuantumCircuit
-
     from distq.circuit.from_qiskit import from_qiskit
     from distq.fidelity.predict import predict_fidelity
     from distq.mapping.route import map_program
@@ -42,28 +40,27 @@ def rest() -> None:
     from distq.partition.packets import build_packets
     from distq.partition.plan import Placement
     from distq.pipeline import normalise
+    from distq.program.compiled import peak_comm_qubits
     from distq.program.order import canonical
     from distq.protocols.lower import lower
+    from distq.rewrite.passes import NAMES, other_forms
     from distq.schedule.asap import asap
     from distq.schedule.plan import schedule
+    from distq.testing.random_circuits import RandomChoices, random_circuit
 
-    circuit = QuantumCircuit(4, 4)
-    for q in range(4):
-        circuit.h(q)
-        circuit.cx(q, (q + 1) % 4)
-        circuit.rzz(0.3, q, (q + 1) % 4)
-        circuit.rx(0.2, q)
-    circuit.measure(range(4), range(4))
+    circuit = random_circuit(RandomChoices(1), 4, 40, ("standard", "clifford", "multi", "measure"))
     chain = ModuleHardware(1e-6, 1e-5, 1e-5, coupling=[(0, 1), (1, 2)])
     link = LinkHardware(attempt_time=1e-5, success_probability=0.1, max_age=1e-3)
     network = Network.all_to_all(2, 2, 1, hardware=chain, link_hardware=link)
-    _, logical, _ = normalise(from_qiskit(circuit), network)
+    form, logical, _ = normalise(from_qiskit(circuit), network)
+    list(other_forms(form, NAMES))
     graph = build_packets(logical)
     qubits = np.repeat(np.arange(4), np.diff(graph.packet_offsets) + 1)
     sites = (graph.leg_qubit[graph.node_offsets[:-1]] // 2).astype(np.int32)
     plan = order(logical, graph, network.without_coupling(), Placement((qubits // 2).astype(np.int32), sites))
     asap(map_program(lower(plan), plan, effort="fast", seed=0).program)
     program = canonical(lower(plan))
+    peak_comm_qubits(program)
     timeline = schedule(program, network.without_coupling())
     timeline.distribution(2)
     predict_fidelity(timeline)
