@@ -65,7 +65,8 @@ def run(small: int, large: int, per_kind: int, first: int = 0) -> MutationTable:
 
     def one(case: CompileCase, seed: int, is_small: bool) -> None:
         try:
-            options = SMALL[seed % len(SMALL)].get("options") if is_small else None
+            # A large program that was found quickly has as much to break as one that was searched for long.
+            options = SMALL[seed % len(SMALL)].get("options") if is_small else {"effort": "fast"}
             program = mutate_case(
                 case, table, seed=seed, per_kind=per_kind, others=others, small=is_small, options=options
             )

@@ -161,11 +161,9 @@ def tradeoff(
         InputError, NetworkError, InfeasibleError, VerificationError: as `distq.compile`.
     """
     from distq.circuit.from_qiskit import from_qiskit
-    from distq.circuit.read import load_source
-    from distq.network.feasible import alive
-    from distq.network.presets import resolve
     from distq.partition.halt import Halt
-    from distq.pipeline import VERIFY_METHODS, make_plan, normalise
+    from distq.pipeline import make_plan
+    from distq.prepare import prepare
     from distq.rewrite.passes import COMPETING, enabled, other_forms
 
     wanted = [Objective.of(x) for x in objectives]
@@ -173,16 +171,19 @@ def tradeoff(
         raise UsageError("there is no objective to compile for; give at least one")
     if seeds < 1:
         raise UsageError(f"the number of seeds is {seeds}, but must be at least 1")
-    if verify not in VERIFY_METHODS:
-        raise UsageError(f"verify is {verify!r}; it must be one of {', '.join(VERIFY_METHODS)}")
     halt = Halt(time_limit)
-    source = load_source(circuit)
-    if isinstance(network, (str, Path)):
-        network = resolve(network=str(network))
-    network = alive(network, source.num_qubits)
-    promises: dict[str, Any] = {"start": start, "outcomes_only": outcomes_only, "error_budget": error_budget}
-    logical = from_qiskit(source)
-    raw, merged, last = normalise(logical, network, without={*without, *COMPETING}, **promises)
+    ready = prepare(
+        circuit,
+        network,
+        effort=effort,
+        verify=verify,
+        start=start,
+        outcomes_only=outcomes_only,
+        error_budget=error_budget,
+        without=without,
+    )
+    source, network = ready.source, ready.network
+    raw, merged, last = ready.normalise(from_qiskit(source))
     # One form of the circuit is searched for all objectives; `compile` would try others.
     left_out = {name for names, _ in other_forms(raw, enabled(without)) for name in names if name in COMPETING}
     left_out |= {"reuse"} if start == "zero" else set()
@@ -214,11 +215,8 @@ def tradeoff(
     if verify != "none":
         if progress:
             progress("verify")
-        from distq.pipeline import _verify
-
         for choice in choices:
-            result = _verify(source, choice.program, verify, **promises)
-            choice.program.stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
+            ready.verify(choice.program)
     return Tradeoff(
         tuple(choices),
         "s" if network.timed else "operation",

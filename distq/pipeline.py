@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from distq.errors import InfeasibleError, UsageError, VerificationError
+from distq.errors import InfeasibleError
+from distq.prepare import prepare
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from distq.partition.reuse import Reused
     from distq.program.compiled import CompiledProgram
     from distq.program.types import DistributedProgram
-    from distq.verify import VerifyResult
 
 #: A home for some qubits of the source: by qubit, the name or the index of a module.
 Homes = Mapping[int, str | int]
@@ -32,10 +32,6 @@ T = TypeVar("T")
 M = TypeVar("M")
 #: Makes a circuit on fewer wires, if it can.
 Reuse = Callable[["LogicalCircuit"], "Reused | None"]
-
-EFFORTS = ("fast", "default", "best")
-STARTS = ("any", "zero")
-VERIFY_METHODS = ("none", "symbolic", "statevector", "stabilizer", "auto")
 
 
 def compile(
@@ -103,34 +99,31 @@ def compile(
         return compile_purified(**arguments)
     from distq.choose import preferred
     from distq.circuit.from_qiskit import readings
-    from distq.circuit.read import load_source
     from distq.mapping.chart import is_mapped
-    from distq.network.feasible import alive
-    from distq.network.presets import resolve
     from distq.objective import Objective
     from distq.partition.halt import Halt
     from distq.partition.reuse import reuse_qubits
     from distq.program.compiled import CompiledProgram
-    from distq.rewrite.passes import COMPETING, enabled
+    from distq.rewrite.passes import enabled
     from distq.schedule.asap import asap
 
-    _one_of("effort", effort, EFFORTS)
-    _one_of("verify", verify, VERIFY_METHODS)
-    _one_of("start", start, STARTS)
-    techniques = enabled(without)
     wanted = Objective.of(objective)
     halt = Halt(time_limit)
-    if not 0 <= error_budget < 1:
-        raise UsageError(f"error_budget is {error_budget}; it must be at least 0 and less than 1")
     clock = _Clock(progress)
     with clock("read"):
-        source = load_source(circuit)
+        ready = prepare(
+            circuit,
+            network,
+            effort=effort,
+            verify=verify,
+            start=start,
+            outcomes_only=outcomes_only,
+            error_budget=error_budget,
+            without=without,
+            mapping=mapping,
+        )
+        source, network, techniques = ready.source, ready.network, enabled(without)
         forms = readings(source, bool(pins) or final_homes not in (None, "free"))
-    if isinstance(network, (str, Path)):
-        network = resolve(network=str(network))
-    network = alive(network, forms[0].num_qubits)
-    if not mapping:
-        network = network.without_coupling()
     # Neither homes that are asked for nor the router of a module know wires that give up their place.
     bound = _asked(initial_homes, final_homes, pins) or is_mapped(network)
     if "reuse" in techniques and not bound:
@@ -150,15 +143,7 @@ def compile(
 
     def plan_for(logical: LogicalCircuit) -> tuple[Plan, tuple[str, ...]]:
         with clock("normalise"):
-            rewritten, merged, last = normalise(
-                logical,
-                network,
-                start=start,
-                outcomes_only=outcomes_only,
-                without={*without, *COMPETING},
-                error_budget=error_budget,
-            )
-
+            rewritten, merged, last = ready.normalise(logical)
         reuse = partial(reuse_qubits, outcomes_only=outcomes_only) if logical.reuse else None
 
         def search(circuit: LogicalCircuit, raw: LogicalCircuit) -> Plan:
@@ -205,11 +190,9 @@ def compile(
     with clock("report"):
         rows = report_plan(plan, stats)
     compiled = CompiledProgram(program=program, schedule=schedule, stats=stats, plan_rows=rows)
-    if verify == "none":
-        return compiled
-    with clock("verify"):
-        result = _verify(source, compiled, verify, start=start, outcomes_only=outcomes_only, error_budget=error_budget)
-    stats["verified"] = {"method": result.method, "ok": result.ok, "seconds": result.seconds}
+    if verify != "none":
+        with clock("verify"):
+            ready.verify(compiled)
     return compiled
 
 
@@ -521,18 +504,6 @@ def _lower(
         return with_witnesses(canonical(program), plan.circuit), figures
 
 
-def _verify(source: QuantumCircuit, compiled: CompiledProgram, method: str, **promises: Any) -> VerifyResult:
-    from distq.verify import verify
-
-    result = verify(source, compiled, method=method, **promises)
-    if not result.ok:
-        raise VerificationError(
-            f"the compiled program failed its {result.method} verification: {result.message} "
-            "This is a fault in distq; please report it with the circuit, the network and the seed"
-        )
-    return result
-
-
 class _Clock:
     """Wall time of each stage [s], and progress."""
 
@@ -547,11 +518,6 @@ class _Clock:
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
-    if value not in valid:
-        raise UsageError(f"{option} is {value!r}; it must be one of {', '.join(valid)}")
 
 
 def _asked(*homes: str | Homes | None) -> bool:

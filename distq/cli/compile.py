@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from distq.cli.common import DistqCommand, print_json, progress
-from distq.pipeline import EFFORTS, STARTS, VERIFY_METHODS
+from distq.prepare import EFFORTS, STARTS, VERIFY_METHODS
 from distq.purified import PURIFY
 from distq.rewrite.passes import NAMES
 

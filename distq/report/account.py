@@ -273,6 +273,7 @@ def _packets_of_steps(plan: Plan) -> _StepPackets:
     segment_first = graph.segment_offsets.tolist()
     segment_packet = graph.segment_packet.tolist()
     offsets, qubit, packet = graph.node_offsets.tolist(), graph.leg_qubit.tolist(), graph.leg_packet.tolist()
+    local = graph.node_local.tolist()
     found = _StepPackets()
     kinds, a, b = plan.kind.tolist(), plan.a.tolist(), plan.b.tolist()
     for i in range(len(kinds) - 1, -1, -1):
@@ -280,6 +281,9 @@ def _packets_of_steps(plan: Plan) -> _StepPackets:
         if kind == Step.NODE:
             for leg in range(offsets[q], offsets[q + 1]):
                 now[qubit[leg]] = packet[leg]
+            if local[q]:  # alone in its packet: what comes before it belongs to the packet before it
+                leg = offsets[q]
+                now[qubit[leg]] = max(packet[leg] - 1, first[qubit[leg]])
         elif kind == Step.TURN:
             s = b[i]
             ends = s == segment_first[q + 1]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from distq.circuit.control import conjugations
 from distq.circuit.logical import NO_ORIGIN, LogicalCircuit, Rewrite, WitnessRow
 from distq.ops import Op
+from distq.rewrite.edit import flat
 from distq.rewrite.slips import in_source_coordinates, slips_of
-from distq.rewrite.splice import Insertion, Swaps, flat_rows, splice
+from distq.rewrite.splice import Insertion, Swaps, splice
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ class _Build:
             now = np.flatnonzero(result.origin == origin)
             if len(now):
                 was = self.rewriting.rows_of(origin)
-                before, after = (x.qubits[flat_rows(x.qubit_offsets, r)].tolist() for x, r in ((c, was), (result, now)))
+                before, after = (x.qubits[flat(x.qubit_offsets, r)].tolist() for x, r in ((c, was), (result, now)))
                 name = dict(zip(before, after))
                 # Gates that cancelled may have left nothing on a wire.
                 slips[origin] = tuple((code, (name[w],), params) for code, (w,), params in rows if w in name)

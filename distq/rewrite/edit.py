@@ -74,8 +74,8 @@ def edit(circuit: LogicalCircuit, removed: NDArray[np.bool_], new: Sequence[NewR
     wires = np.array([q for r in new for q in r.wires], np.int32)
     widths = np.concatenate([width, circuit.arity[kept]])
     counts = np.concatenate([np.array(NUM_PARAMS, np.int64)[code], np.diff(circuit.param_offsets)[kept]])
-    pins, values = _flat(circuit.qubit_offsets, kept), _flat(circuit.param_offsets, kept)
-    at = _flat(_offsets(counts), order)
+    pins, values = flat(circuit.qubit_offsets, kept), flat(circuit.param_offsets, kept)
+    at = flat(offsets_of(counts), order)
     expr = np.concatenate([np.array(symbols, np.int32), circuit.param_expr[values]])[at]
     used = np.unique(expr[expr >= 0])
     renumber = np.full(len(expressions) + 1, -1, np.int32)
@@ -88,9 +88,9 @@ def edit(circuit: LogicalCircuit, removed: NDArray[np.bool_], new: Sequence[NewR
     return replace(
         circuit,
         code=np.concatenate([code, circuit.code[kept]])[order],
-        qubit_offsets=_offsets(widths[order]),
-        qubits=np.concatenate([wires, circuit.qubits[pins]])[_flat(_offsets(widths), order)],
-        param_offsets=_offsets(counts[order]),
+        qubit_offsets=offsets_of(widths[order]),
+        qubits=np.concatenate([wires, circuit.qubits[pins]])[flat(offsets_of(widths), order)],
+        param_offsets=offsets_of(counts[order]),
         params=np.concatenate([np.array(params, np.float64), circuit.params[values]])[at],
         param_expr=renumber[expr],
         guard=np.concatenate([guard, circuit.guard[kept]])[order],
@@ -119,7 +119,7 @@ def _end(keys: NDArray[np.int64], row: int, rows: int) -> int:
     return len(keys) if row == rows else int(np.searchsorted(keys, 2 * row))
 
 
-def _flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions in a flat column of the entries of these rows."""
     lengths = offsets[rows + 1] - offsets[rows]
     ends = np.cumsum(lengths)
@@ -127,7 +127,8 @@ def _flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int
     return np.arange(total) + np.repeat(offsets[rows] - (ends - lengths), lengths)
 
 
-def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def offsets_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of several entries of these lengths begins in a flat column, and where the last one ends."""
     result = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=result[1:])
     return result

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from distq.circuit.control import conjugations
 from distq.circuit.logical import NO_ORIGIN, LogicalCircuit, WitnessRow
 from distq.ops import NUM_PARAMS
+from distq.rewrite.edit import flat, offsets_of
 
 Swaps = tuple[tuple[int, int], ...]
 
@@ -55,17 +56,17 @@ def splice(
     new_at = np.repeat(np.array([i.at for i in insertions], np.int64), [len(i.rows) for i in insertions])
     keys = np.concatenate([2 * new_at, 2 * kept + 1])
     order = np.argsort(keys, kind="stable")
-    old_qubits, old_params = flat_rows(circuit.qubit_offsets, kept), flat_rows(circuit.param_offsets, kept)
+    old_qubits, old_params = flat(circuit.qubit_offsets, kept), flat(circuit.param_offsets, kept)
     code = np.concatenate([new["code"], circuit.code[kept]])[order]
     width = np.concatenate([new["width"], circuit.arity[kept]])
-    qubits = np.concatenate([new["qubits"], circuit.qubits[old_qubits]])[flat_rows(_offsets(width), order)]
+    qubits = np.concatenate([new["qubits"], circuit.qubits[old_qubits]])[flat(offsets_of(width), order)]
     count = np.concatenate([new["count"], np.diff(circuit.param_offsets)[kept]])
-    at = flat_rows(_offsets(count), order)
+    at = flat(offsets_of(count), order)
     expr = np.concatenate([new["expr"], circuit.param_expr[old_params]])[at]
     used = np.unique(expr[expr >= 0])
     renumber = np.full(len(expressions) + 1, -1, np.int32)
     renumber[used] = np.arange(len(used))
-    qubit_offsets = _offsets(width[order])
+    qubit_offsets = offsets_of(width[order])
     qubits, names, last = _rename(circuit, qubits, qubit_offsets, insertions, kept)
     keys = keys[order]
     ends = {a: int(np.searchsorted(keys, 2 * a)) for block in circuit.blocks for a in block[:2]}
@@ -75,7 +76,7 @@ def splice(
         code=code,
         qubit_offsets=qubit_offsets,
         qubits=qubits,
-        param_offsets=_offsets(count[order]),
+        param_offsets=offsets_of(count[order]),
         params=np.concatenate([new["params"], circuit.params[old_params]])[at],
         param_expr=renumber[expr],
         guard=np.concatenate([new["guard"], circuit.guard[kept]])[order],
@@ -148,17 +149,3 @@ def _rename(
                 name[a], name[b] = int(name[b]), int(name[a])
     result[start:] = name[qubits[start:]]
     return result, names, name
-
-
-def flat_rows(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions in a flat column of the entries of these rows."""
-    lengths = offsets[rows + 1] - offsets[rows]
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(offsets[rows] - (ends - lengths), lengths)
-
-
-def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    result = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=result[1:])
-    return result

@@ -1,10 +1,7 @@
 """Replays a program's protocols from its files and extracts the logical operations that remain.
 
-Every physical qubit is clean (|0>), used (measured, to be reset before it is used again), half of a Bell pair, or a
-share of a strand: a strand with the value x has on each share p the value x xor f_p, where f_p is a constant and a
-set of protocol bits whose correction is still to come; the strand carries Z to the power of a set of protocol bits.
-A communication qubit may also hold the parity of several strands, with an f of its own: CX from shares, or from such
-a qubit, onto half of a Bell pair adds them up there, and the measurement of this half passes the sum to the other. A
+What qubits hold meanwhile is described in `distq.verify.replay_state`. CX from shares, or from a qubit that holds a
+parity, onto half of a Bell pair adds them up there, and the measurement of this half passes the sum to the other. A
 rotation about Z of a parity is a parity gate on its strands; measured along X it leaves a Z on every one of them.
 A reset that begins a qubit gives up what was there, and a new strand begins, in |0>: a further life of its qubit. In
 the end the lives of a qubit become one wire again (`distq.verify.lives`). Qubits that are nowhere at the start begin in
@@ -15,59 +12,19 @@ Statements must fit this state; what they do to the strands becomes a `Tape`, in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import NoReturn
+from dataclasses import dataclass
 
 from distq.verify.lives import OverlapError, joined, lives_of
 from distq.verify.reader import Guard, ProgramFiles
+from distq.verify.replay_state import NO_BITS, ReplayError, ReplayState, Status, Strand, X
 from distq.verify.rotations import FIXED, Quaternion, Vector, gate, multiply
-from distq.verify.spare import lack_of_spare
 from distq.verify.tape import Row, Tape
 
-_H, _X = FIXED["h"], FIXED["x"]
+_H = FIXED["h"]
 _PLUS_Z: Vector = (0.0, 0.0, 1.0)
 _MINUS_Z: Vector = (0.0, 0.0, -1.0)
-_EMPTY: frozenset[int] = frozenset()
 #: A quaternion component smaller than this is zero: the gate is diagonal or antidiagonal.
 _TINY = 1e-12
-
-
-class ReplayError(Exception):
-    """The program breaks a rule; the message says which, and where."""
-
-
-class Status(IntEnum):
-    """What a physical qubit holds."""
-
-    CLEAN = 0
-    #: Measured: a basis state that only a reset makes usable.
-    USED = 1
-    #: Half of a Bell pair.
-    BELL = 2
-    #: Half of a Bell pair onto which shares were added by CX; its measurement makes the other half hold their parity.
-    JOINED = 3
-    #: A share of a strand.
-    SHARE = 4
-    #: A share or a parity after H, to be measured: disentangling.
-    LEAVING = 5
-    #: The parity of several strands.
-    PARITY = 6
-
-
-@dataclass
-class _Strand:
-    label: int
-    #: Z to the power of the parity of these protocol bits is still to be corrected.
-    pending: frozenset[int] = _EMPTY
-    shares: set[int] = field(default_factory=set)
-    #: Physical qubits that are no shares but know of it: Bell halves onto which it was added, parities, shares after H.
-    joined: int = 0
-    #: Bell halves onto which it alone was added: their partners become shares.
-    coming: int = 0
-    #: Measured along Z since its last gate that is not diagonal: every share is a basis state.
-    classical: bool = False
-    exchange: int = -1
 
 
 @dataclass
@@ -103,62 +60,8 @@ def replay(files: ProgramFiles, *, start_zero: bool = False) -> Replayed:
     return machine.finish()
 
 
-class _Machine:
-    def __init__(self, files: ProgramFiles, start_zero: bool) -> None:
-        self.files = files
-        count = files.num_physical
-        self.status = [Status.CLEAN] * count
-        self.partner = [-1] * count
-        #: Of JOINED, LEAVING and PARITY qubits: the strands that they know of.
-        self.parts: list[tuple[_Strand, ...]] = [()] * count
-        #: Of shares: the strand; of shares, JOINED and PARITY qubits: the constant and the bits of f.
-        self.strand: list[_Strand | None] = [None] * count
-        #: The last entry, of no qubit, stays empty.
-        self.flip = [0] * (count + 1)
-        self.bits: list[frozenset[int]] = [_EMPTY] * (count + 1)
-        self.protocol = bytearray(files.num_bits)
-        #: Strands of inputs, then those of births by number. Those that are never there stay without a share.
-        count = len(files.inputs)
-        self.tape = Tape(count + len(files.manifest.births))
-        self.strands = [_Strand(i) for i in range(self.tape.num_wires)]
-        self.qubit_of = [*range(count), *files.manifest.births]
-        self.guards: list[Guard] = []
-        self.guard_number: dict[Guard, int] = {}
-        self.exchanges: dict[int, tuple[_Strand, _Strand, int]] = {}
-        self.row = -1
-        self._check_capacity()
-        for strand, qubit in zip(self.strands, files.inputs, strict=False):
-            if strand.label in files.manifest.unborn:
-                if not start_zero:
-                    raise ReplayError(f"Input {strand.label} is nowhere at the start, but no start in |0> is promised.")
-                continue
-            if self.status[qubit] != Status.CLEAN:
-                raise ReplayError(f"Two inputs start on {files.qubit_name(qubit)}.")
-            if files.qubit_comm[qubit]:
-                raise ReplayError(f"Input {strand.label} starts on {files.qubit_name(qubit)}, not on a data qubit.")
-            self._add_share(strand, qubit, 0, _EMPTY)
-
-    def _check_capacity(self) -> None:
-        for module in self.files.manifest.modules:
-            if module.data > module.data_limit:
-                raise ReplayError(
-                    f"Module {module.name!r} uses {module.data} data qubits, but the network gives it "
-                    f"{module.data_limit}."
-                )
-            if module.comm_limit is not None and module.comm > module.comm_limit:
-                raise ReplayError(
-                    f"Module {module.name!r} uses {module.comm} communication qubits, but the network gives it "
-                    f"{module.comm_limit}."
-                )
-        lack = lack_of_spare(self.files)
-        if lack:
-            raise ReplayError(lack)
-
-    def fail(self, problem: str) -> NoReturn:
-        raise ReplayError(f"{self.files.place(self.row)}: {problem}.")
-
-    def name(self, qubit: int) -> str:
-        return self.files.qubit_name(qubit)
+class _Machine(ReplayState):
+    """Carries out the statements, one method for each kind."""
 
     # The loop
 
@@ -213,87 +116,6 @@ class _Machine:
             except OverlapError as error:
                 raise ReplayError(f"The lives of qubit {error.qubit} do not follow each other.") from error
         return Replayed(self.tape, self.guards, place, pending)
-
-    # Shares
-
-    def _add_share(self, strand: _Strand, qubit: int, flip: int, bits: frozenset[int]) -> None:
-        self.status[qubit] = Status.SHARE
-        self.strand[qubit] = strand
-        self.flip[qubit], self.bits[qubit] = flip, bits
-        strand.shares.add(qubit)
-
-    def _remove_share(self, qubit: int, status: Status) -> None:
-        strand = self.strand[qubit]
-        if strand is not None:
-            strand.shares.discard(qubit)
-        self.status[qubit] = status
-        self.strand[qubit] = None
-
-    def _share(self, qubit: int) -> _Strand:
-        """The strand of a qubit that must be a share."""
-        strand = self.strand[qubit]
-        if self.status[qubit] != Status.SHARE or strand is None:
-            self._not_a_share(qubit)
-        return strand
-
-    def _not_a_share(self, qubit: int) -> NoReturn:
-        what = {
-            Status.CLEAN: "holds no qubit of the circuit (it is in |0>)",
-            Status.USED: "was measured and holds no qubit of the circuit",
-            Status.BELL: "holds half of an unused Bell pair",
-            Status.JOINED: "is waiting for the measurement of its cat-entanglement",
-            Status.LEAVING: "is waiting for the measurement of its disentanglement",
-            Status.PARITY: f"holds the parity of {self._labels(qubit)}",
-        }
-        self.fail(f"{self.name(qubit)} {what[self.status[qubit]]}, so this statement cannot act on it")
-
-    def _labels(self, qubit: int) -> str:
-        """The strands that a JOINED, LEAVING or PARITY qubit knows of, in words."""
-        return "qubits " + ", ".join(map(str, sorted(s.label for s in self.parts[qubit])))
-
-    def _known(self, qubit: int) -> tuple[_Strand, ...]:
-        """The strands whose parity a qubit holds, which must be a share or a parity."""
-        return self.parts[qubit] if self.status[qubit] == Status.PARITY else (self._share(qubit),)
-
-    def _need_settled(self, qubit: int, strand: _Strand) -> None:
-        if self.bits[qubit]:
-            self.fail(f"the copy of qubit {strand.label} on {self.name(qubit)} still lacks its X correction")
-
-    def _need_junction(self, qubit: int, strand: _Strand) -> None:
-        """Conditions for a gate that is not diagonal: a single share on a data qubit, nothing pending."""
-        self._need_settled(qubit, strand)
-        if len(strand.shares) > 1 or strand.joined:
-            self.fail(f"a gate that is not diagonal acts on qubit {strand.label} while copies of it exist")
-        if strand.pending:
-            self.fail(f"qubit {strand.label} still lacks a Z correction before a gate that is not diagonal")
-        if self.files.qubit_comm[qubit]:
-            self.fail(f"a gate that is not diagonal acts on {self.name(qubit)}, which is not a data qubit")
-        self._normalise(qubit, strand)
-
-    def _normalise(self, qubit: int, strand: _Strand) -> None:
-        """A constant flip of the only share is an X on the strand."""
-        if self.flip[qubit]:
-            self._put(strand, Row.TURN, _X, -1)
-            self.flip[qubit] = 0
-
-    def _put(self, strand: _Strand, kind: Row, payload: object, guard: int) -> None:
-        """A row on one strand."""
-        if strand.exchange >= 0:
-            self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
-        self.tape.rows.append((kind, (strand.label,), payload, guard, self.row))
-
-    def _guard(self, row: int) -> int:
-        """Number of a guard of user bits; -1 for none."""
-        guard = self.files.guard[row]
-        if not guard:
-            return -1
-        number = self.guard_number.get(guard)
-        if number is None:
-            if any(self.protocol[bit] for bit, _ in guard):
-                self.fail("the condition uses a protocol bit, but the statement is no correction")
-            number = self.guard_number[guard] = len(self.guards)
-            self.guards.append(guard)
-        return number
 
     # Bell pairs and protocols
 
@@ -354,7 +176,7 @@ class _Machine:
         else:
             self._add_to_parity(added, control, target)
 
-    def _add_to_parity(self, added: tuple[_Strand, ...], control: int, target: int) -> None:
+    def _add_to_parity(self, added: tuple[Strand, ...], control: int, target: int) -> None:
         if self.strand[target] is added[0]:
             self.fail(f"both qubits are shares of qubit {added[0].label}")
         held = self._give_up(target)
@@ -369,13 +191,13 @@ class _Machine:
         self.flip[target] ^= self.flip[control]
         self.bits[target] ^= self.bits[control]
 
-    def _give_up(self, qubit: int) -> tuple[_Strand, ...]:
+    def _give_up(self, qubit: int) -> tuple[Strand, ...]:
         """The strands that a qubit knows of, before another is added: it becomes a parity, and no share any more."""
         if self.status[qubit] == Status.SHARE:
             strand = self._share(qubit)
             self._remove_share(qubit, Status.PARITY)
             strand.joined += 1
-            held: tuple[_Strand, ...] = (strand,)
+            held: tuple[Strand, ...] = (strand,)
         else:
             held = self.parts[qubit]
             if self.status[qubit] == Status.JOINED and len(held) == 1:
@@ -383,11 +205,11 @@ class _Machine:
         self._need_remains(held[0])
         return held
 
-    def _need_remains(self, strand: _Strand) -> None:
+    def _need_remains(self, strand: Strand) -> None:
         if not strand.shares and not strand.coming:
             self.fail(f"no share of qubit {strand.label} is left")
 
-    def _exchange(self, control: _Strand, target: _Strand, qubit: int, row: int) -> None:
+    def _exchange(self, control: Strand, target: Strand, qubit: int, row: int) -> None:
         """Three CX, the middle one the other way round, exchange two strands."""
         number = self.files.exchange[row]
         if self.files.guard[row] or self.flip[qubit]:
@@ -428,7 +250,7 @@ class _Machine:
             elif status == Status.SHARE and strand is not None:
                 strand.shares.add(qubit)
 
-    def _lift(self, qubit: int) -> tuple[Status, int, _Strand | None, int, frozenset[int], tuple[_Strand, ...]]:
+    def _lift(self, qubit: int) -> tuple[Status, int, Strand | None, int, frozenset[int], tuple[Strand, ...]]:
         """What a qubit holds, taken off it."""
         strand = self.strand[qubit]
         if strand is not None and self.status[qubit] == Status.SHARE:
@@ -462,9 +284,9 @@ class _Machine:
         self._put(strand, Row.MEASURE, (-1 if self.flip[qubit] else 1, bit), guard)
         if guard < 0:
             strand.classical = True
-            strand.pending = _EMPTY  # Z on a basis state is a phase
+            strand.pending = NO_BITS  # Z on a basis state is a phase
 
-    def _pass_on(self, parts: tuple[_Strand, ...], other: int, flip: int, bits: frozenset[int]) -> None:
+    def _pass_on(self, parts: tuple[Strand, ...], other: int, flip: int, bits: frozenset[int]) -> None:
         """The other half of a Bell pair receives what was added up on the half that was measured."""
         if len(parts) == 1:
             parts[0].joined -= 1
@@ -509,9 +331,9 @@ class _Machine:
         self._normalise(qubit, strand)
         self._put(strand, Row.RESET, None, guard)
         if guard < 0:
-            self.bits[qubit], strand.pending, strand.classical = _EMPTY, _EMPTY, True
+            self.bits[qubit], strand.pending, strand.classical = NO_BITS, NO_BITS, True
 
-    def _begin(self, qubit: int, strand: _Strand) -> None:
+    def _begin(self, qubit: int, strand: Strand) -> None:
         """A reset on which a strand begins: what was here is given up. Every strand begins once."""
         if self.files.qubit_comm[qubit]:
             self.fail(f"qubit {self.qubit_of[strand.label]} begins on {self.name(qubit)}, which is not a data qubit")
@@ -520,10 +342,10 @@ class _Machine:
         elif self.status[qubit] not in (Status.CLEAN, Status.USED):
             self._not_a_share(qubit)
         self.status[qubit] = Status.CLEAN
-        self._add_share(strand, qubit, 0, _EMPTY)
+        self._add_share(strand, qubit, 0, NO_BITS)
         strand.classical = True
 
-    def _give_up_all(self, strand: _Strand) -> None:
+    def _give_up_all(self, strand: Strand) -> None:
         """What a strand holds is thrown away; its qubits must be reset before they are used again."""
         if strand.joined or strand.coming or (len(strand.shares) > 1 and not strand.classical):
             self.fail(f"qubit {self.qubit_of[strand.label]} is given up while copies of it exist")
@@ -531,7 +353,7 @@ class _Machine:
             self.fail(f"qubit {self.qubit_of[strand.label]} is given up inside exchange {strand.exchange}")
         for qubit in list(strand.shares):
             self._remove_share(qubit, Status.USED)
-            self.flip[qubit], self.bits[qubit] = 0, _EMPTY
+            self.flip[qubit], self.bits[qubit] = 0, NO_BITS
 
     # Gates
 
@@ -585,22 +407,22 @@ class _Machine:
             Row.PARITY, tuple(self._legs_of_parity(qubit)), 2 * math.atan2(turn[3], turn[0]), self._guard(row)
         )
 
-    def _rotate(self, strand: _Strand, turn: Quaternion, flip: int, guard: int) -> None:
+    def _rotate(self, strand: Strand, turn: Quaternion, flip: int, guard: int) -> None:
         self._put(strand, Row.TURN, (turn[0], 0.0, 0.0, -turn[3] if flip else turn[3]), guard)
 
-    def _flip(self, qubit: int, strand: _Strand, turn: Quaternion, kind: str, single: bool) -> None:
+    def _flip(self, qubit: int, strand: Strand, turn: Quaternion, kind: str, single: bool) -> None:
         if kind != "x":
             # gate = X (X gate), and X gate is diagonal.
             if kind != "y":
                 self._need_settled(qubit, strand)
-            self._rotate(strand, multiply(_X, turn), self.flip[qubit], -1)
+            self._rotate(strand, multiply(X, turn), self.flip[qubit], -1)
         if strand.exchange >= 0:
             self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
         self.flip[qubit] ^= 1
         if single and not self.bits[qubit]:
             self._normalise(qubit, strand)
 
-    def _leave(self, qubit: int, strand: _Strand) -> None:
+    def _leave(self, qubit: int, strand: Strand) -> None:
         """H on one of several shares: after its measurement the others carry the strand."""
         self._remove_share(qubit, Status.LEAVING)
         self.parts[qubit] = (strand,)
@@ -623,12 +445,12 @@ class _Machine:
         else:
             self.fail(f"a correction is x or z, not {kind}")
 
-    def _owe(self, strand: _Strand, bit: int) -> None:
+    def _owe(self, strand: Strand, bit: int) -> None:
         """Z to the power of a protocol bit; on a basis state it is a phase."""
         if not strand.classical:
             strand.pending ^= {bit}
 
-    def _guarded_turn(self, qubit: int, strand: _Strand, turn: Quaternion, diagonal: bool, guard: int) -> None:
+    def _guarded_turn(self, qubit: int, strand: Strand, turn: Quaternion, diagonal: bool, guard: int) -> None:
         if diagonal:
             self._need_settled(qubit, strand)
             self._rotate(strand, turn, self.flip[qubit], guard)
@@ -644,7 +466,7 @@ class _Machine:
     def _parity(self, qubits: tuple[int, ...], row: int) -> None:
         """A parity gate; a leg that is a parity stands for legs on all its strands."""
         status = self.status
-        legs: list[tuple[int, _Strand]] = []
+        legs: list[tuple[int, Strand]] = []
         for q in qubits:
             if status[q] == Status.PARITY:
                 legs += self._legs_of_parity(q)
@@ -652,12 +474,12 @@ class _Machine:
                 legs.append((q, self._share(q)))
         self._diagonal(Row.PARITY, tuple(legs), self.files.params[row][0], self._guard(row))  # type: ignore[arg-type]
 
-    def _legs_of_parity(self, qubit: int) -> list[tuple[int, _Strand]]:
+    def _legs_of_parity(self, qubit: int) -> list[tuple[int, Strand]]:
         """A leg for each strand; only the first has the parity's flip (qubit -1 has none)."""
         first, *others = self.parts[qubit]
         return [(qubit, first), *((-1, strand) for strand in others)]
 
-    def _diagonal(self, kind: Row, legs: tuple[tuple[int, _Strand], ...], angle: float, guard: int) -> None:
+    def _diagonal(self, kind: Row, legs: tuple[tuple[int, Strand], ...], angle: float, guard: int) -> None:
         """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign."""
         labels = tuple(strand.label for _, strand in legs)
         if len(set(labels)) < len(labels):
@@ -671,3 +493,6 @@ class _Machine:
             flipped = flipped or bool(self.flip[qubit])
         axes = tuple(_MINUS_Z if self.flip[q] else _PLUS_Z for q, _ in legs) if flipped else None
         self.tape.rows.append((kind, labels, (angle, axes), guard, self.row))
+
+
+__all__ = ["ReplayError", "Replayed", "replay"]

@@ -70,7 +70,7 @@ def swapping_circuits(draw: st.DrawFn) -> QuantumCircuit:
     return circuit
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(circuit=swapping_circuits(), comm=st.sampled_from([1, 2]), pin=st.booleans())
 def test_programs_are_right_and_no_dearer_than_either_reading(circuit: QuantumCircuit, comm: int, pin: bool) -> None:
     network = distq.Network.all_to_all(2, data=2, comm=comm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,10 +51,17 @@ def ghz(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The GHZ circuit compiled for two modules, once for all tests: they work on copies."""
+    directory = tmp_path_factory.mktemp("compiled")
+    source = directory / "ghz.qasm"
+    source.write_text(GHZ)
+    assert main(["compile", str(source), "--modules", "2", "--without", "measured", "-o", str(directory / "p")]) == 0
+    return directory / "p"
+
+
 @pytest.fixture
-def program(tmp_path: Path, ghz: Path, cli: Cli) -> Path:
+def program(tmp_path: Path, compiled: Path) -> Path:
     """The GHZ circuit compiled for two modules."""
-    directory = tmp_path / "program"
-    result = cli("compile", ghz, "--modules", 2, "--without", "measured", "-o", directory)
-    assert result.code == 0, result.err
-    return directory
+    return shutil.copytree(compiled, tmp_path / "program")

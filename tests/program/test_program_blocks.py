@@ -88,7 +88,7 @@ def test_expanded_gates(tmp_path):
     circuit.ccx(0, 2, 4)
     circuit.mcp(0.3, [0, 1, 2, 3, 4], 5)
     network = distq.Network.line(3, data=2, comm=1)
-    compiled = distq.compile(circuit, network, verify="none")
+    compiled = distq.compile(circuit, network, effort="fast", verify="none")
     manifest = save(compiled, tmp_path / "p")
     blocks = {tuple(b["of"]): b["is"] for b in manifest["blocks"]}
     assert set(blocks) == {(1,), (2,)}

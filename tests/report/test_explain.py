@@ -93,7 +93,7 @@ def test_totals_are_the_ebits(case: CompileCase) -> None:
 @given(seed=st.integers(0, 1000), comm=st.sampled_from([1, 2, None]), k=st.integers(2, 3))
 def test_circuits_whose_qubits_move(seed: int, comm: int | None, k: int) -> None:
     network = distq.Network.all_to_all(k, data=6 // k, comm=comm)
-    compiled = distq.compile(blocks(6, 6, seed), network, seed=seed, verify="none")
+    compiled = distq.compile(blocks(6, 6, seed), network, effort="fast", seed=seed, verify="none")
     found = check(compiled)
     if compiled.stats["teleports"] and k == 2 and comm is None:
         # The search moved qubits only because that pays; staying would have cost more.
@@ -230,7 +230,8 @@ def test_axes() -> None:
     ],
 )  # fmt: skip
 def test_bad_records(change, part: str) -> None:  # type: ignore[no-untyped-def]
-    compiled = distq.compile(blocks(4, 3, 3), distq.Network.all_to_all(2, data=2, comm=2), verify="none")
+    network = distq.Network.all_to_all(2, data=2, comm=2)
+    compiled = distq.compile(blocks(4, 3, 3), network, effort="fast", verify="none")
     assert compiled.ebits
     with pytest.raises(InputError, match=part):
         explain(replace(compiled, plan_rows=change(compiled.plan_rows)))
