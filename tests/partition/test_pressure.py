@@ -98,7 +98,7 @@ def test_what_is_read_again_is_the_whole_tape(seed):
     search._best[:] = search.v[: search.at.presence]
     search._best_order[:] = search._order()
     arrays = search.s, search.v, search.at
-    more = search._journal, search._best, search._log, search.w, search.o, search._best_order
+    more = search._journal, search._best, search._log, search.w, search.o, search._best_order, search._trail
     accepted = set()
     for _ in range(40):
         anneal_tape(*arrays, rng, tally, tally[2] + 8000, 320_000, 1.0, 0.15, *more)
