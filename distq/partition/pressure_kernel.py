@@ -37,7 +37,7 @@ from distq.partition.tape_kernel import (
 #: Legs read between changes of the phase: order and sites, or homes and sites.
 PHASE = 80_000
 #: A change is given up when it costs so much more than what would be accepted, before the tape is read to the end.
-SLACK = 4
+SLACK = 2
 #: How many of eight changes are windows of homes, while homes change; the others are changes of sites.
 WINDOWS = 3
 #: What it takes to carry a node along the tape and back, and to look for gates to turn round, in legs read.
