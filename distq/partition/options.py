@@ -70,7 +70,7 @@ OPTIONS = {
         runs=2,
         run_each=1500,
         run_most=2_500_000,
-        tapes=2,
+        tapes=3,
         tape_each=300,
         tape_most=10_000_000,
     ),

@@ -107,6 +107,7 @@ class PressureSearch(DynamicSearch):
         self.w = np.concatenate([fixed, np.zeros(sum(sizes.values()), np.int32)])
         self._best_order = np.zeros(size, np.int32)
         self._log = np.zeros((2 * graph.num_junctions + 64, 2), np.int32)
+        self._trail = np.zeros((1024, 2), np.int32)
 
     def _order(self) -> Int32:
         """(M,) the node at each position, a view."""
@@ -126,7 +127,7 @@ class PressureSearch(DynamicSearch):
         self.overload = int(time_slots_of(self.s, self.v, self.at, self.w, self.o))
         return self.energy
 
-    def anneal_tape(self, budget: int, seed: int, hot: float = 0.6, cold: float = 0.15) -> int:
+    def anneal_tape(self, budget: int, seed: int, hot: float = 0.3, cold: float = 0.08) -> int:
         """Anneal and keep the best found; returns its energy. `budget` counts legs that are read."""
         from distq.partition.kernels import rebuild
         from distq.partition.pressure_kernel import anneal_tape, time_slots_of
@@ -135,7 +136,7 @@ class PressureSearch(DynamicSearch):
         if self.at.num_nets == 0 or self.at.num_modules < 2:
             return self.energy
         self._best_order[:] = self._order()
-        more = (self._log, self.w, self.o, self._best_order)
+        more = (self._log, self.w, self.o, self._best_order, self._trail)
         slices(anneal_tape, self, budget, seed, hot, cold, *more)
         self.v[: self.at.presence] = self._best
         rebuild(self.s, self.v, self.at)
@@ -167,9 +168,9 @@ def _ways(network: Network) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 #: Words of the state along the tape beyond which this search is left out (two copies of them are kept).
 MOST_WORDS = 16_000_000
 #: First temperatures of the runs in turn [ebits].
-HEATS = (0.6, 0.4, 1.0)
+HEATS = (0.3, 0.2, 0.5)
 #: The same for runs that go on from the best so far, and for runs that read each leg less often than `FEW` times.
-AGAIN = (0.35, 0.25)
+AGAIN = (0.2, 0.15)
 FEW = 10_000
 
 

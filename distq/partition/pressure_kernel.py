@@ -2,7 +2,8 @@
 
 The moves on homes and sites are those of the dynamic search, and their gates follow as if communication qubits were
 without limit; what is accepted is decided by reading the tape (`tape_kernel`). Nodes that commute change places on the
-tape. Import this module late: it loads Numba.
+tape; after half of the changes of sites, those that changed are carried to where the copies that they meet there are in
+use, for elsewhere these would have to be fetched again. Import this module late: it loads Numba.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ from distq.partition.tape_kernel import (
 #: Legs read between changes of the phase: order and sites, or homes and sites.
 PHASE = 80_000
 #: A change is given up when it costs so much more than what would be accepted, before the tape is read to the end.
-SLACK = 4
+SLACK = 2
+#: How many of eight changes are windows of homes, while homes change; the others are changes of sites.
+WINDOWS = 3
+#: What it takes to carry a node along the tape and back, and to look for gates to turn round, in legs read.
+CARRY, TURN = 8, 50
 
 
 @inner
@@ -94,6 +99,48 @@ def stretch_site(s: Any, v: Any, at: Any, w: Any, o: Any, rng: Any, journal: Any
 
 
 @inner
+def turn_round(s: Any, v: Any, at: Any, w: Any, o: Any, rng: Any, journal: Any) -> Any:
+    """Carry gates between two modules out in the other one, in a stretch of the tape; journal rows.
+
+    Copies go the other way then: between two groups of qubits that all meet, that costs the same, and no change of a
+    single site leads there without loss.
+    """
+    leg = below(rng, o.num_legs)
+    x = w[o.leg_node + leg]
+    a, b = ends(v, at, w, o, x)
+    if a == b:
+        return 0
+    m = leg_site(v, at, w, o, leg)
+    if m != a and m != b:
+        return 0
+    reach = 8 << below(rng, 8)
+    i = w[o.position + x]
+    used = 0
+    for j in range(max(0, i - reach), min(o.num_nodes, i + reach + 1)):
+        y = w[o.order + j]
+        c, d = ends(v, at, w, o, y)
+        if c == d or min(c, d) != min(a, b) or max(c, d) != max(a, b):
+            continue
+        g = w[o.leg_group + w[o.node_offsets + y]]
+        if g >= 0 and v[at.site + g] == m and used < len(journal):
+            journal[used, 0] = g
+            journal[used, 1] = m
+            used += 1
+            move_node(s, v, at, g, a + b - m)
+    return used
+
+
+@inner
+def ends(v: Any, at: Any, w: Any, o: Any, x: Any) -> Any:
+    """The homes of the two qubits of node x; equal if it has not just two legs."""
+    first = w[o.node_offsets + x]
+    if w[o.node_offsets + x + 1] != first + 2 or w[o.leg_group + first] < 0:
+        return 0, 0
+    a = v[at.home + w[o.leg_packet + first] + w[o.leg_qubit + first]]
+    return a, v[at.home + w[o.leg_packet + first + 1] + w[o.leg_qubit + first + 1]]
+
+
+@inner
 def window(s: Any, v: Any, at: Any, rng: Any, journal: Any, log: Any, over: Any) -> Any:
     """Move a window of junctions, with a partner if there is no room; (whether it fits, journal rows, log rows)."""
     j = s[at.movable + below(rng, at.num_loose)]
@@ -148,12 +195,8 @@ def span_of_sites(s: Any, v: Any, at: Any, w: Any, o: Any, journal: Any, used: A
         g = journal[j, 0]
         for i in range(w[o.group_offsets + g], w[o.group_offsets + g + 1]):
             leg = w[o.group_legs + i]
-            p = w[o.leg_packet + leg]
             end = max(end, w[o.position + w[o.leg_node + leg]])
-            if used > 1:
-                begin = min(begin, first_use(w, o, p))
-            else:
-                begin = min(begin, since(v, at, w, o, leg, journal[j, 1]))
+            begin = min(begin, since(v, at, w, o, leg, journal[j, 1]))
     for j in range(used):
         g = journal[j, 0]
         for i in range(s[at.node_offsets + g], s[at.node_offsets + g + 1]):
@@ -331,6 +374,85 @@ def put_back(v: Any, at: Any, w: Any, o: Any, log: Any, used: Any) -> None:
 
 
 @inner
+def beside(v: Any, at: Any, w: Any, o: Any, leg: Any, m: Any) -> Any:
+    """The node nearest to that of a leg that uses the same packet in module m; -1 if there is none."""
+    p = w[o.leg_packet + leg]
+    here = w[o.position + w[o.leg_node + leg]]
+    found, least = -1, o.num_nodes + 1
+    i = w[o.place + leg] - 1
+    while i >= w[o.list_offsets + p]:
+        if leg_site(v, at, w, o, w[o.legs + i]) == m:
+            found = w[o.leg_node + w[o.legs + i]]
+            least = here - w[o.position + found]
+            break
+        i -= 1
+    i = w[o.place + leg] + 1
+    while i < w[o.list_offsets + p + 1]:
+        x = w[o.leg_node + w[o.legs + i]]
+        if w[o.position + x] - here >= least:
+            break
+        if leg_site(v, at, w, o, w[o.legs + i]) == m:
+            return x
+        i += 1
+    return found
+
+
+@inner
+def outermost(v: Any, at: Any, w: Any, o: Any, leg: Any, m: Any, way: Any) -> Any:
+    """The last (way 1) or first (2) node that uses the same packet in module m, other than that of the leg; or -1."""
+    p = w[o.leg_packet + leg]
+    begin, end = w[o.list_offsets + p], w[o.list_offsets + p + 1]
+    for i in range(begin, end):
+        j = begin + end - 1 - i if way == 1 else i
+        if w[o.legs + j] != leg and leg_site(v, at, w, o, w[o.legs + j]) == m:
+            return w[o.leg_node + w[o.legs + j]]
+    return -1
+
+
+@inner
+def follow(
+    v: Any, at: Any, w: Any, o: Any, journal: Any, used: Any, main: Any, way: Any, log: Any, begin: Any, end: Any
+) -> Any:
+    """Bring nodes whose site changed to where another of their copies is in use; (log rows, first and last position).
+
+    Copies of packet `main` come last: it is the one that came to new modules or left them. `way` says to which use of
+    the copy: 0 the nearest, 1 the last, 2 the first.
+    """
+    rows = 0
+    for j in range(used):
+        g = journal[j, 0]
+        m = v[at.site + g]
+        for i in range(w[o.group_offsets + g], w[o.group_offsets + g + 1]):
+            x = w[o.leg_node + w[o.group_legs + i]]
+            if w[o.group_legs + i] != w[o.node_offsets + x] or w[o.parity + x] or rows >= len(log):
+                continue
+            goal = -1
+            for leg in range(w[o.node_offsets + x], w[o.node_offsets + x + 1]):
+                p = w[o.leg_packet + leg]
+                if v[at.home + p + w[o.leg_qubit + leg]] == m or (p == main and goal >= 0):
+                    continue
+                other = beside(v, at, w, o, leg, m) if way == 0 else outermost(v, at, w, o, leg, m, way)
+                if other >= 0:
+                    goal = other
+            if goal < 0:
+                continue
+            source, there = w[o.position + x], w[o.position + goal]
+            if abs(source - there) < 2:
+                continue
+            there += 1 if there < source else -1
+            begin = min(needed_since(v, at, w, o, x, begin), min(source, there))
+            end = max(end, max(source, there) + 1)
+            reached = carry(w, o, source, there)
+            if reached != source:
+                log[rows, 0] = source
+                log[rows, 1] = reached
+                rows += 1
+                relink_node(v, at, w, o, x)
+                begin = needed_since(v, at, w, o, x, begin)
+    return rows, begin, min(end, o.num_nodes)
+
+
+@inner
 def time_slots(s: Any, v: Any, at: Any, w: Any, o: Any) -> Any:
     """Give every junction the slot of the first node of the packet after it on the tape; returns the overload."""
     for q in range(at.num_qubits):
@@ -346,7 +468,7 @@ def time_slots(s: Any, v: Any, at: Any, w: Any, o: Any) -> Any:
 @njit(cache=True)
 def anneal_tape(
     s: Any, v: Any, at: Any, rng: Any, tally: Any, until: Any, budget: Any, hot: Any, cold: Any, journal: Any,
-    best: Any, log: Any, w: Any, o: Any, best_order: Any,
+    best: Any, log: Any, w: Any, o: Any, best_order: Any, trail: Any,
 ) -> None:  # fmt: skip
     """Anneal homes, sites and order together, in slices; `budget` counts legs of nodes that are read.
 
@@ -371,7 +493,11 @@ def anneal_tape(
             heat = 1.0 / (hot * (cold / hot) ** (spent / budget))
         tries += 1
         kind = below(rng, 8)
-        used, moved = 0, 0
+        if homes and kind < 5 and below(rng, 5) >= WINDOWS:
+            kind = 5 + below(rng, 3)
+        used, moved, carried = 0, 0, 0
+        main = -1
+        turned = False
         begin, end = size + 1, 0
         fits = True
         shifted = kind < 5 and not homes
@@ -384,11 +510,15 @@ def anneal_tape(
             continue
         elif kind == 5:
             used = stretch_site(s, v, at, w, o, rng, journal)
+        elif kind == 6 and below(rng, 2) > 0:
+            used = turn_round(s, v, at, w, o, rng, journal)
+            turned = True
         elif kind == 6:
             used = relocation(s, v, at, rng, journal)
         else:
             e, m = below(rng, at.num_nets), s[at.modules + below(rng, at.num_modules)]
             _, used = flip_net(s, v, at, e, m, rng, journal)
+            main = e
         if used + moved == 0:
             spent += 1
             continue
@@ -398,13 +528,17 @@ def anneal_tape(
         if fits:
             if used > 0:
                 begin, end = span_of_sites(s, v, at, w, o, journal, used, begin, end)
+                way = below(rng, 3) if turned else 0
+                if kind >= 5 and (turned or below(rng, 2) > 0):
+                    carried, begin, end = follow(v, at, w, o, journal, used, main, way, trail, begin, end)
+                    spent += CARRY * carried
             if not shifted:
                 begin, end = span_of_homes(s, v, at, w, o, log, moved, begin, end)
             # What comes back later is seldom more than this.
             limit = -np.log(uniform(rng) + 1e-12) / heat
             delta, stop = read_tape(v, at, w, o, begin, end, limit + SLACK)
             spent += (stop - begin) * o.num_legs // size
-        spent += 2
+        spent += TURN if turned else 2
         if fits and delta <= limit:
             accept(w, o, begin, stop)
             energy += delta
@@ -414,6 +548,7 @@ def anneal_tape(
                 best_order[:] = w[o.order : o.order + size]
                 due = spent + (at.presence + size) // 16
             continue
+        put_back(v, at, w, o, trail, carried)
         undo(s, v, at, journal, used)
         if shifted:
             put_back(v, at, w, o, log, moved)
