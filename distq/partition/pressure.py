@@ -172,6 +172,8 @@ HEATS = (0.3, 0.2, 0.5)
 #: The same for runs that go on from the best so far, and for runs that read each leg less often than `FEW` times.
 AGAIN = (0.2, 0.15)
 FEW = 10_000
+#: Nothing is searched if each leg can be read fewer times than this: that takes long and finds next to nothing.
+TOO_FEW = 500
 
 
 def frugal(problem: PartitionProblem) -> Placement | None:
@@ -207,6 +209,8 @@ def improve_pressure(circuit: LogicalCircuit, problem: PartitionProblem, plans: 
     starts = [plans[i] for i in np.argsort(paid, kind="stable").tolist()]
     search = PressureSearch(circuit, problem)
     budget = min(options.tape_most, int(options.tape_each * (search.o.num_legs + graph.num_junctions) ** 1.5))
+    if budget < TOO_FEW * search.o.num_legs:
+        return None
     least, best = min(paid), None
     fresh = options.tapes - options.tapes // 2
     for i in range(options.tapes):
