@@ -351,6 +351,7 @@ def _make_plan(
     from distq.network.feasible import usable_modules
     from distq.objective import Objective
     from distq.partition.dynamic import improve_dynamic
+    from distq.partition.levels import rank_by_level
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
@@ -376,13 +377,12 @@ def _make_plan(
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
             if partitioner == "auto":
-                moving = improve_dynamic(problem, *placements)
+                moving = improve_dynamic(problem, *placements, rank=rank_by_level(circuit, graph))
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])
                 near = frugal(problem)
-                candidates += [
-                    other for other in (moving, simple, apart, near) if other is not None and other is not placements[0]
-                ]
+                others = (*moving, simple, apart, near)
+                candidates += [p for p in others if p is not None and p is not placements[0]]
     with clock("order"):
         plans = _possible(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
     if partitioner == "auto":

@@ -31,6 +31,7 @@ class SearchOptions:
         runs: runs of the dynamic search.
         run_each: moves of a run for each junction and merged node.
         run_most: most moves of a run.
+        levels: every second run of the dynamic search keeps to another order of the nodes (`levels`).
         tapes: runs of the search for few communication qubits (`pressure`).
         tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
         tape_most: most legs that it reads.
@@ -49,6 +50,7 @@ class SearchOptions:
     runs: int
     run_each: int
     run_most: int
+    levels: bool
     tapes: int
     tape_each: int
     tape_most: int
@@ -70,6 +72,7 @@ OPTIONS = {
         runs=2,
         run_each=1500,
         run_most=2_500_000,
+        levels=True,
         tapes=2,
         tape_each=300,
         tape_most=10_000_000,
@@ -88,6 +91,7 @@ OPTIONS = {
         runs=5,
         run_each=4000,
         run_most=6_000_000,
+        levels=True,
         tapes=4,
         tape_each=1_000,
         tape_most=40_000_000,
@@ -106,6 +110,7 @@ OPTIONS = {
         runs=24,
         run_each=10_000,
         run_most=40_000_000,
+        levels=True,
         tapes=10,
         tape_each=5_000,
         tape_most=200_000_000,
@@ -122,6 +127,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "static-annealing": {"kept": 0, "hot": 0},
     "several-starts": {"starts": 1},
     "dynamic": {"runs": 0},
+    "levels": {"levels": False},
     "pressure": {"tapes": 0},
 }
 
