@@ -351,6 +351,7 @@ def _make_plan(
     from distq.network.feasible import usable_modules
     from distq.objective import Objective
     from distq.partition.dynamic import improve_dynamic
+    from distq.partition.exact import with_exact_sites
     from distq.partition.levels import rank_by_level
     from distq.partition.order import order
     from distq.partition.packets import build_packets
@@ -378,6 +379,7 @@ def _make_plan(
             candidates = placements[:1]
             if partitioner == "auto":
                 moving = improve_dynamic(problem, *placements, rank=rank_by_level(circuit, graph))
+                moving = [with_exact_sites(problem, p) for p in moving or placements[:1]]
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])
                 near = frugal(problem)

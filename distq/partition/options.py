@@ -32,6 +32,7 @@ class SearchOptions:
         run_each: moves of a run for each junction and merged node.
         run_most: most moves of a run.
         levels: every second run of the dynamic search keeps to another order of the nodes (`levels`).
+        exact: most variables of the integer program for sites (`exact`).
         tapes: runs of the search for few communication qubits (`pressure`).
         tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
         tape_most: most legs that it reads.
@@ -51,6 +52,7 @@ class SearchOptions:
     run_each: int
     run_most: int
     levels: bool
+    exact: int
     tapes: int
     tape_each: int
     tape_most: int
@@ -73,6 +75,7 @@ OPTIONS = {
         run_each=1500,
         run_most=2_500_000,
         levels=True,
+        exact=0,
         tapes=2,
         tape_each=300,
         tape_most=10_000_000,
@@ -92,6 +95,7 @@ OPTIONS = {
         run_each=4000,
         run_most=6_000_000,
         levels=True,
+        exact=0,
         tapes=4,
         tape_each=1_000,
         tape_most=40_000_000,
@@ -111,6 +115,7 @@ OPTIONS = {
         run_each=10_000,
         run_most=40_000_000,
         levels=True,
+        exact=20_000,
         tapes=10,
         tape_each=5_000,
         tape_most=200_000_000,
@@ -128,6 +133,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "several-starts": {"starts": 1},
     "dynamic": {"runs": 0},
     "levels": {"levels": False},
+    "exact-sites": {"exact": 0},
     "pressure": {"tapes": 0},
 }
 
