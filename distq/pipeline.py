@@ -238,7 +238,7 @@ def normalise(
     if is_mapped(network):
         # Coupling maps join two places at a time. Wide gates that rewrites made would be taken apart in another way.
         if (rewritten.origin[rewritten.arity > 2] < -len(logical.rewrites)).any():
-            kept = enabled((*without, "gadgets", "whole-gates", "combine"))
+            kept = enabled((*without, "gadgets", "whole-gates"))
             rewritten = rewrite(logical, kept, error_budget)
         rewritten = expand_gates(rewritten, range(len(rewritten)))
     last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
