@@ -352,7 +352,6 @@ def _make_plan(
     from distq.objective import Objective
     from distq.partition.dynamic import improve_dynamic
     from distq.partition.exact import with_exact_sites
-    from distq.partition.levels import rank_by_level
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
@@ -378,7 +377,7 @@ def _make_plan(
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
             if partitioner == "auto":
-                moving = improve_dynamic(problem, *placements, rank=rank_by_level(circuit, graph))
+                moving = improve_dynamic(problem, *placements, circuit=circuit)
                 moving = [with_exact_sites(problem, p) for p in moving or placements[:1]]
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])

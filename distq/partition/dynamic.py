@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from distq.circuit.logical import LogicalCircuit
 from distq.partition.hypergraph import expand, general_hypergraph, junction_qubit
+from distq.partition.levels import rank_by_level
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.registry import PartitionProblem
@@ -200,7 +202,9 @@ HEATS = (0.5, 0.35, 1.0)
 AGAIN = (0.35, 0.25)
 
 
-def improve_dynamic(problem: PartitionProblem, *placements: Placement, rank: Int32 | None = None) -> list[Placement]:
+def improve_dynamic(
+    problem: PartitionProblem, *placements: Placement, circuit: LogicalCircuit | None = None
+) -> list[Placement]:
     """Let qubits change their homes between packets wherever that saves ebits.
 
     Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the nodes in their order is
@@ -210,11 +214,11 @@ def improve_dynamic(problem: PartitionProblem, *placements: Placement, rank: Int
     Args:
         problem: what is being solved.
         placements: where to start; within the capacities, the best first.
-        rank: another order of the nodes than that of rows (`levels.rank_by_level`): every second run keeps to it.
+        circuit: that is partitioned; with it every second run keeps to the order of levels (`levels.rank_by_level`).
 
     Returns:
-        The best placement found for the order of rows, and, where it is better, that for the other order; only what is
-        better than all the placements given.
+        The best placement found for the order of rows, and, where it is better, that for the order of levels; only what
+        is better than all the placements given.
     """
     options = problem.options
     searches = [DynamicSearch(problem)]
@@ -223,7 +227,8 @@ def improve_dynamic(problem: PartitionProblem, *placements: Placement, rank: Int
     budget = min(options.run_most, options.run_each * size)
     large = size > LARGE
     runs = min(options.runs, 1) if large else options.runs
-    if rank is not None and runs > 1 and options.levels:
+    rank = rank_by_level(circuit, problem.graph) if circuit is not None and runs > 1 and options.levels else None
+    if rank is not None:
         searches.append(DynamicSearch(problem, rank=rank))
         least *= 2
     best: list[Placement | None] = [None] * len(searches)

@@ -138,9 +138,8 @@ def test_the_search_returns_the_best_of_both_orders():
         network = Network.all_to_all(2, 4, None)
         problem = make_problem(circuit, graph, network, effort="fast", seed=seed)
         starts = solve(problem)
-        rank = rank_by_level(circuit, graph)
-        assert rank is not None
-        found = improve_dynamic(problem, *starts, rank=rank)
+        assert rank_by_level(circuit, graph) is not None
+        found = improve_dynamic(problem, *starts, circuit=circuit)
         figures = [cost(p, network, graph) for p in found]
         assert figures == sorted(figures, reverse=True)
         assert all(f < cost(starts[0], network, graph) for f in figures)
@@ -151,7 +150,7 @@ def test_the_search_returns_the_best_of_both_orders():
     assert gained
     with switched_off(["levels"]):
         problem = make_problem(circuit, graph, network, effort="fast", seed=seed)
-        assert all(p.rank is None for p in improve_dynamic(problem, *starts, rank=rank))
+        assert all(p.rank is None for p in improve_dynamic(problem, *starts, circuit=circuit))
 
 
 def test_programs_are_verified():
