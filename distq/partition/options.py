@@ -20,7 +20,6 @@ class SearchOptions:
     Attributes:
         fold: count equal parts of a circuit once while homes are static (`fold`).
         multilevel: runs of Mt-KaHyPar from different orders.
-        graphs: runs of METIS.
         interactions: short runs of annealing on the graph of qubits ("interaction").
         long_interactions: runs that are ten times as long.
         kept: static starts that are annealed a little.
@@ -40,7 +39,6 @@ class SearchOptions:
 
     fold: bool
     multilevel: int
-    graphs: int
     interactions: int
     long_interactions: int
     kept: int
@@ -63,7 +61,6 @@ OPTIONS = {
     "fast": SearchOptions(
         fold=True,
         multilevel=2,
-        graphs=1,
         interactions=4,
         long_interactions=2,
         kept=2,
@@ -83,7 +80,6 @@ OPTIONS = {
     "default": SearchOptions(
         fold=True,
         multilevel=4,
-        graphs=4,
         interactions=8,
         long_interactions=4,
         kept=6,
@@ -103,7 +99,6 @@ OPTIONS = {
     "best": SearchOptions(
         fold=True,
         multilevel=12,
-        graphs=12,
         interactions=32,
         long_interactions=12,
         kept=16,
@@ -126,7 +121,6 @@ OPTIONS = {
 TECHNIQUES: dict[str, dict[str, Any]] = {
     "fold": {"fold": False},
     "multilevel": {"multilevel": 0},
-    "graphs": {"graphs": 0},
     "interactions": {"interactions": 0, "long_interactions": 0},
     "long-interactions": {"long_interactions": 0},
     "static-annealing": {"kept": 0, "hot": 0},
