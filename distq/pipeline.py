@@ -221,7 +221,7 @@ def normalise(
     if is_mapped(network):
         # Coupling maps join two places at a time. Wide gates that rewrites made would be taken apart in another way.
         if (rewritten.origin[rewritten.arity > 2] < -len(logical.rewrites)).any():
-            kept = enabled((*without, "gadgets", "whole-gates", "combine"))
+            kept = enabled((*without, "gadgets", "whole-gates"))
             rewritten = rewrite(logical, kept, error_budget)
         rewritten = expand_gates(rewritten, range(len(rewritten)))
     last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
@@ -334,6 +334,7 @@ def _make_plan(
     from distq.network.feasible import usable_modules
     from distq.objective import Objective
     from distq.partition.dynamic import improve_dynamic
+    from distq.partition.exact import with_exact_sites
     from distq.partition.order import order
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
@@ -359,13 +360,13 @@ def _make_plan(
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
             if partitioner == "auto":
-                moving = improve_dynamic(problem, *placements)
+                moving = improve_dynamic(problem, *placements, circuit=circuit)
+                moving = [with_exact_sites(problem, p) for p in moving or placements[:1]]
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])
                 near = frugal(problem)
-                candidates += [
-                    other for other in (moving, simple, apart, near) if other is not None and other is not placements[0]
-                ]
+                others = (*moving, simple, apart, near)
+                candidates += [p for p in others if p is not None and p is not placements[0]]
     with clock("order"):
         plans = _possible(lambda placement: order(circuit, graph, network, placement, exchange), candidates)
     if partitioner == "auto":

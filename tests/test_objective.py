@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from distq.network.model import Network
 from distq.objective import Figures, Objective
 from distq.partition.halt import Halt
 from distq.pipeline import make_plan, normalise
+from distq.rewrite.passes import COMPETING
 from distq.schedule.plan import schedule
 from distq.testing import CompileCase, RandomChoices, check_case, random_case, random_circuit
 
@@ -102,7 +104,7 @@ def chooser(seed: int, effort: str = "fast") -> Chooser:
         found.append(it)
         return it.best(Objective(ebits=1)).plan
 
-    _, merged, _ = normalise(from_qiskit(circuit), four(3))
+    _, merged, _ = normalise(from_qiskit(circuit), four(3), without=COMPETING)
     make_plan(merged, four(3), effort=effort, seed=seed, objective=take)
     return found[0]
 
@@ -127,7 +129,9 @@ def test_figures_are_those_of_the_schedule() -> None:
     it = chooser(3)
     for objective in (Objective(ebits=1), Objective(makespan=1)):
         tried = it.best(objective)
-        program = distq.compile(circuit, four(3), effort="fast", seed=3, objective=objective, verify="none")
+        # One form of the circuit, as the chooser has one.
+        options: dict[str, Any] = {"effort": "fast", "seed": 3, "verify": "none", "without": COMPETING}
+        program = distq.compile(circuit, four(3), objective=objective, **options)
         assert program.ebits == tried.figures.ebits
         assert program.stats["objective"] == objective.text
         timeline = quick_schedule(tried.plan)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from distq.circuit.logical import LogicalCircuit
 from distq.partition.hypergraph import expand, general_hypergraph, junction_qubit
+from distq.partition.levels import rank_by_level
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.registry import PartitionProblem
@@ -16,16 +18,16 @@ from distq.partition.static import gate_structure, pack, slices
 Int32 = NDArray[np.int32]
 
 
-def junction_slots(graph: PacketGraph) -> tuple[Int32, int]:
-    """Time slot of each junction, and the number of slots.
+def junction_slots(graph: PacketGraph, rank: Int32 | None = None) -> tuple[Int32, int]:
+    """Time slot of each junction, and the number of slots, in the order of rows or of `rank` (`Placement.rank`).
 
     The first junction of a qubit is in slot 0, the last in the last slot; one between two packets is in the slot of
-    the first node of the packet after it, in the order of rows. A dead one (`PacketGraph.dead`) is in the slot from
-    which its qubit takes no room any more.
+    the first node of the packet after it. A dead one (`PacketGraph.dead`) is in the slot from which its qubit takes no
+    room any more.
     """
     n = graph.num_qubits
     first = np.full(graph.num_packets, np.iinfo(np.int64).max)
-    leg_row = graph.node_row[graph.leg_node()].astype(np.int64)
+    leg_row = (graph.node_row if rank is None else rank)[graph.leg_node()].astype(np.int64)
     np.minimum.at(first, graph.leg_packet, leg_row)
     row = np.full(graph.num_junctions, -1, np.int64)
     before = graph.junction(np.arange(graph.num_packets, dtype=np.int32))
@@ -56,16 +58,25 @@ class DynamicSearch:
     Energies are in ebits, plus `kernels.LACK` for each communication qubit that a gate lacks at its site.
     """
 
-    def __init__(self, problem: PartitionProblem, time: tuple[Int32, int] | None = None) -> None:
-        """Prepare the arrays; `time`: slots of junctions and their number, where not those of `junction_slots`."""
+    def __init__(
+        self, problem: PartitionProblem, time: tuple[Int32, int] | None = None, rank: Int32 | None = None
+    ) -> None:
+        """Prepare the arrays.
+
+        Args:
+            problem: what is being solved.
+            time: slots of junctions and their number, where not those of `junction_slots`.
+            rank: order of the nodes (`Placement.rank`); None: that of rows.
+        """
         self.problem = problem
+        self.rank = rank
         self.halt = problem.halt
         graph = problem.graph
         self.hypergraph = general_hypergraph(graph)
         n = graph.num_qubits
         modules = np.flatnonzero(problem.allowed).astype(np.int32)
         structure, scalars = gate_structure(self.hypergraph, problem.span, problem.network.comm_array, modules)
-        slot, slots = time or junction_slots(graph)
+        slot, slots = time or junction_slots(graph, rank)
         line_first = np.concatenate([graph.packet_offsets[:-1] + np.arange(n), [graph.num_junctions]])
         self.dead = np.zeros(graph.num_junctions, np.bool_) if graph.dead is None else graph.dead
         loose = self._loose(line_first)
@@ -153,19 +164,22 @@ class DynamicSearch:
         return replace(
             found,
             final_homes=np.where(bare, self._start_ends, end).astype(np.int32),
-            moves=planned_moves(graph, homes, int(graph.node_row[-1]) + 1 if graph.num_nodes else 0),
+            moves=planned_moves(graph, homes, self.rank),
+            rank=self.rank,
         )
 
 
-def planned_moves(graph: PacketGraph, homes: Int32, rows: int) -> Int32:
+def planned_moves(graph: PacketGraph, homes: Int32, rank: Int32 | None = None) -> Int32:
     """The moves that bring each wire to the homes of its junctions: columns of `Placement.moves`.
 
-    A wire moves inside the packet between two junctions with different homes, at the latest at the first row of the
-    packet after it, or after all `rows` rows of the circuit.
+    A wire moves inside the packet between two junctions with different homes, at the latest at the first row (or rank)
+    of the packet after it, or after all of them.
     """
+    position = graph.node_row if rank is None else rank
+    rows = int(position.max()) + 1 if graph.num_nodes else 0
     packet = np.arange(graph.num_packets, dtype=np.int32)
     first = np.full(graph.num_packets + 1, rows, np.int64)
-    np.minimum.at(first, graph.leg_packet, graph.node_row[graph.leg_node()].astype(np.int64))
+    np.minimum.at(first, graph.leg_packet, position[graph.leg_node()].astype(np.int64))
     last = np.zeros(graph.num_packets, bool)
     last[graph.packet_offsets[1:][np.diff(graph.packet_offsets) > 0] - 1] = True
     before = graph.junction(packet)
@@ -188,36 +202,51 @@ HEATS = (0.5, 0.35, 1.0)
 AGAIN = (0.35, 0.25)
 
 
-def improve_dynamic(problem: PartitionProblem, *placements: Placement) -> Placement:
-    """Let qubits change their homes between packets wherever that saves ebits; never worse than the placements.
+def improve_dynamic(
+    problem: PartitionProblem, *placements: Placement, circuit: LogicalCircuit | None = None
+) -> list[Placement]:
+    """Let qubits change their homes between packets wherever that saves ebits.
 
-    Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the circuit's rows in
-    their order is possible with enough communication qubits. Ends that were asked for are kept. The last two runs of
-    five go on from the best found by the others.
+    Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the nodes in their order is
+    possible with enough communication qubits. Ends that were asked for are kept. The last two runs of five go on from
+    the best found by the others.
 
     Args:
         problem: what is being solved.
         placements: where to start; within the capacities, the best first.
+        circuit: that is partitioned; with it every second run keeps to the order of levels (`levels.rank_by_level`).
+
+    Returns:
+        The best placement found for the order of rows, and, where it is better, that for the order of levels; only what
+        is better than all the placements given.
     """
     options = problem.options
-    search = DynamicSearch(problem)
-    least = search.load(placements[0])
-    best = placements[0]
-    size = problem.graph.num_junctions + search.at.num_nodes
+    searches = [DynamicSearch(problem)]
+    least = [searches[0].load(placements[0])]
+    size = problem.graph.num_junctions + searches[0].at.num_nodes
     budget = min(options.run_most, options.run_each * size)
     large = size > LARGE
     runs = min(options.runs, 1) if large else options.runs
+    rank = rank_by_level(circuit, problem.graph) if circuit is not None and runs > 1 and options.levels else None
+    if rank is not None:
+        searches.append(DynamicSearch(problem, rank=rank))
+        least *= 2
+    best: list[Placement | None] = [None] * len(searches)
     fresh = runs - 2 * runs // 5
     for i in range(runs):
-        if least == 0 or problem.halt.asked():
+        if min(least) == 0 or problem.halt.asked():
             break
         again = i - fresh
-        if again >= 0 and best is placements[0]:
+        which = int(np.argmin(least)) if again >= 0 else i % len(searches)
+        start = best[which] if again >= 0 else placements[i % len(placements)]
+        if start is None:
             break  # where nothing was found from hot, little is from cool
-        start = best if again >= 0 else placements[i % len(placements)]
         hot = AGAIN[again % len(AGAIN)] if again >= 0 else COOL if large else HEATS[i % len(HEATS)]
+        search = searches[which]
         search.load(start)
-        if search.anneal(budget, problem.seed * 1009 + i, hot=hot) < least:
-            least = search.energy
-            best = search.placement(f"{start.partitioner.removesuffix('+moves')}+moves")
-    return best
+        if search.anneal(budget, problem.seed * 1009 + i, hot=hot) < least[which]:
+            least[which] = search.energy
+            best[which] = search.placement(f"{start.partitioner.removesuffix('+moves')}+moves")
+    if least[-1] >= least[0]:
+        best = best[:1]
+    return [placement for placement in best if placement is not None]

@@ -20,7 +20,6 @@ class SearchOptions:
     Attributes:
         fold: count equal parts of a circuit once while homes are static (`fold`).
         multilevel: runs of Mt-KaHyPar from different orders.
-        graphs: runs of METIS.
         interactions: short runs of annealing on the graph of qubits ("interaction").
         long_interactions: runs that are ten times as long.
         kept: static starts that are annealed a little.
@@ -31,6 +30,8 @@ class SearchOptions:
         runs: runs of the dynamic search.
         run_each: moves of a run for each junction and merged node.
         run_most: most moves of a run.
+        levels: every second run of the dynamic search keeps to another order of the nodes (`levels`).
+        exact: most variables of the integer program for sites (`exact`).
         tapes: runs of the search for few communication qubits (`pressure`).
         tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
         tape_most: most legs that it reads.
@@ -38,7 +39,6 @@ class SearchOptions:
 
     fold: bool
     multilevel: int
-    graphs: int
     interactions: int
     long_interactions: int
     kept: int
@@ -49,6 +49,8 @@ class SearchOptions:
     runs: int
     run_each: int
     run_most: int
+    levels: bool
+    exact: int
     tapes: int
     tape_each: int
     tape_most: int
@@ -59,7 +61,6 @@ OPTIONS = {
     "fast": SearchOptions(
         fold=True,
         multilevel=2,
-        graphs=1,
         interactions=4,
         long_interactions=2,
         kept=2,
@@ -70,6 +71,8 @@ OPTIONS = {
         runs=2,
         run_each=1500,
         run_most=2_500_000,
+        levels=True,
+        exact=0,
         tapes=3,
         tape_each=300,
         tape_most=10_000_000,
@@ -77,7 +80,6 @@ OPTIONS = {
     "default": SearchOptions(
         fold=True,
         multilevel=4,
-        graphs=4,
         interactions=8,
         long_interactions=4,
         kept=6,
@@ -88,6 +90,8 @@ OPTIONS = {
         runs=5,
         run_each=4000,
         run_most=6_000_000,
+        levels=True,
+        exact=0,
         tapes=4,
         tape_each=1_000,
         tape_most=40_000_000,
@@ -95,7 +99,6 @@ OPTIONS = {
     "best": SearchOptions(
         fold=True,
         multilevel=12,
-        graphs=12,
         interactions=32,
         long_interactions=12,
         kept=16,
@@ -106,6 +109,8 @@ OPTIONS = {
         runs=24,
         run_each=10_000,
         run_most=40_000_000,
+        levels=True,
+        exact=20_000,
         tapes=10,
         tape_each=5_000,
         tape_most=200_000_000,
@@ -116,12 +121,13 @@ OPTIONS = {
 TECHNIQUES: dict[str, dict[str, Any]] = {
     "fold": {"fold": False},
     "multilevel": {"multilevel": 0},
-    "graphs": {"graphs": 0},
     "interactions": {"interactions": 0, "long_interactions": 0},
     "long-interactions": {"long_interactions": 0},
     "static-annealing": {"kept": 0, "hot": 0},
     "several-starts": {"starts": 1},
     "dynamic": {"runs": 0},
+    "levels": {"levels": False},
+    "exact-sites": {"exact": 0},
     "pressure": {"tapes": 0},
 }
 

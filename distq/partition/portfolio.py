@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from distq.errors import DistqError
 from distq.partition.capacity import mend
-from distq.partition.methods import contiguous, interaction, metis, placement
+from distq.partition.methods import contiguous, interaction, placement
 from distq.partition.options import SearchOptions
 from distq.partition.plan import Placement
 from distq.partition.registry import PartitionProblem
@@ -86,8 +86,8 @@ def _small(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
 def _large(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
     options = problem.options
     multilevel = min(options.multilevel, 1) if problem.effort == "best" else 0
-    graphs, interactions = min(options.graphs, 1), min(options.interactions, 1)
-    few = replace(options, multilevel=multilevel, graphs=graphs, interactions=interactions, long_interactions=0)
+    interactions = min(options.interactions, 1)
+    few = replace(options, multilevel=multilevel, interactions=interactions, long_interactions=0)
     found = [_descend(problem, search, *start, LARGE_ROUNDS) for start in _starts(problem, few)]
     best = min(found, key=lambda f: (f.energy, f.name))
     search.load(best.homes, best.sites)
@@ -107,8 +107,6 @@ def _starts(problem: PartitionProblem, options: SearchOptions) -> Iterator[tuple
             # Rare inputs that the library refuses; the other methods remain.
             break
         yield "mtkahypar", homes, sites
-    for i in range(options.graphs):
-        yield "metis", metis(replace(problem, seed=seed + i)), None
     for i in range(options.interactions):
         yield "interaction", interaction(replace(problem, seed=seed + i)), None
     for i in range(options.long_interactions):

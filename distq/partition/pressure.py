@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from distq.circuit.logical import LogicalCircuit
 from distq.network.model import Network
 from distq.partition.cost import cost
-from distq.partition.dynamic import DynamicSearch
+from distq.partition.dynamic import DynamicSearch, planned_moves
 from distq.partition.order_state import relay_distances
-from distq.partition.packets import PacketGraph
 from distq.partition.place import solve
 from distq.partition.plan import Placement, Plan, Step
 from distq.partition.registry import PartitionProblem
@@ -36,21 +35,6 @@ def rank_of(plan: Plan) -> Int32:
     rank = np.zeros(plan.graph.num_nodes, np.int32)
     rank[nodes] = np.arange(len(nodes), dtype=np.int32)
     return rank
-
-
-def planned_moves_by_rank(graph: PacketGraph, homes: Int32, rank: Int32) -> Int32:
-    """`dynamic.planned_moves` for an order of nodes instead of rows."""
-    size = graph.num_nodes
-    packet = np.arange(graph.num_packets, dtype=np.int32)
-    first = np.full(graph.num_packets + 1, size, np.int64)
-    np.minimum.at(first, graph.leg_packet, rank[graph.leg_node()])
-    last = np.zeros(graph.num_packets, bool)
-    last[graph.packet_offsets[1:][np.diff(graph.packet_offsets) > 0] - 1] = True
-    before = graph.junction(packet)
-    moved = np.flatnonzero(homes[before] != homes[before + 1])
-    row = np.where(last, size, first[1:])[moved]
-    moves = np.stack([row, graph.packet_qubit[moved], homes[before + 1][moved]], axis=1)
-    return moves[np.argsort(row, kind="stable")].astype(np.int32)
 
 
 class PressureSearch(DynamicSearch):
@@ -149,7 +133,7 @@ class PressureSearch(DynamicSearch):
         """The current state as a placement with an order."""
         rank = self.w[self.o.position : self.o.position + self.o.num_nodes].copy()
         placement = self.placement(name)
-        return replace(placement, rank=rank, moves=planned_moves_by_rank(self.problem.graph, placement.homes, rank))
+        return replace(placement, rank=rank, moves=planned_moves(self.problem.graph, placement.homes, rank))
 
 
 def _offsets(groups: NDArray[Any], count: int) -> NDArray[np.int64]:

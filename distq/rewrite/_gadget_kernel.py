@@ -267,34 +267,7 @@ def _annul(g: int, hc: int, ht: int, gc: int, gt: int, items: Any, legs: Any) ->
 
 
 @numba.njit(cache=True)
-def _combine(g: int, hc: int, ht: int, gc: int, gt: int, items: Any, legs: Any, ends: Any) -> None:
-    """Put g in the place of h, g, which differ in the letter on t only (signs apart).
-
-    With A the signed letter of g on c, Q, B those of g and h on t, and Q B = i s R: CZ(A, Q) CZ(A, B) is
-    exp(i s pi/4 R) exp(-i s pi/4 A R). If h has -A on c it is CZ(-A, B) = B CZ(A, B), and the same
-    with -s follows, then B.
-    """
-    q, b = abs(legs.letter[gt]), abs(legs.letter[ht])
-    s = _phase(q, b)
-    if (legs.letter[gt] > 0) != (legs.letter[ht] > 0):
-        s = -s
-    opposite = legs.letter[gc] != legs.letter[hc]
-    if opposite:
-        s = -s
-    items.kind[g] = ROTATION
-    items.base[g] = -1
-    items.angle[g] = s * _PI / 2
-    legs.letter[gt] = 6 - q - b
-    _positive(g, items, legs)
-    turn = _rotation(g, -s * _PI / 2, 1, items, ends)
-    last = _link(turn, 6 - q - b, gt, True, items, legs, ends)
-    if opposite:
-        pauli = _rotation(g, _PI, 2, items, ends)
-        _link(pauli, b, last, True, items, legs, ends)
-
-
-@numba.njit(cache=True)
-def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: Any, limit: int, combine: bool) -> int:
+def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: Any, limit: int) -> int:
     """Take out all pairs of equal CZ-like gates that enclose what lets them, inner pairs first.
 
     Args:
@@ -304,8 +277,7 @@ def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: A
         pair: (items,) number of the pair of wires of each CZ that has others on the same wires, else -1.
         last: (pairs,) scratch.
         banned: (items,) True for gates that must stay.
-        limit: by how many legs the items between may grow; half of it, less one, if one gate is left.
-        combine: whether two gates that differ in one letter become one rotation by pi/2.
+        limit: by how many legs the items between may grow.
 
     Returns:
         Number of pairs changed; -1: the columns are too short, call again with longer ones.
@@ -325,24 +297,16 @@ def take_pairs(items: Any, legs: Any, ends: Any, pair: Any, last: Any, banned: A
         gc = items.first[g]
         gt = legs.next[gc]
         hc, ht = _leg_on(h, legs.wire[gc], items, legs), _leg_on(h, legs.wire[gt], items, legs)
-        same_c = abs(legs.letter[hc]) == abs(legs.letter[gc])
-        same_t = abs(legs.letter[ht]) == abs(legs.letter[gt])
-        equal = same_c and same_t
-        if not equal and not (combine and (same_c or same_t)):
+        if abs(legs.letter[hc]) != abs(legs.letter[gc]) or abs(legs.letter[ht]) != abs(legs.letter[gt]):
             continue
-        count = _scan(hc, ht, gc, gt, items, legs, found, limit if equal else limit // 2 - 1)
+        count = _scan(hc, ht, gc, gt, items, legs, found, limit)
         if count < 0:
             continue
         if ends[0] + 2 * count + 2 > len(items.kind) or ends[1] + 6 * count + 2 > len(legs.item):
             return -1
         _unite(items.parent, h, g)
         _pull_through(h, hc, ht, found, count, items, legs, ends)
-        if equal:
-            _annul(g, hc, ht, gc, gt, items, legs)
-        elif same_c:
-            _combine(g, hc, ht, gc, gt, items, legs, ends)
-        else:
-            _combine(g, ht, hc, gt, gc, items, legs, ends)
+        _annul(g, hc, ht, gc, gt, items, legs)
         last[pair[g]] = previous[h]
         taken += 1
     return taken

@@ -11,7 +11,7 @@ from distq.rewrite.items import Items
 PAIR_LEGS = 4
 
 
-def fold_gadgets(items: Items, banned: NDArray[np.bool_], *, combine: bool = False, limit: int = PAIR_LEGS) -> int:
+def fold_gadgets(items: Items, banned: NDArray[np.bool_], *, limit: int = PAIR_LEGS) -> int:
     """Take out pairs of equal CZ-like gates (CX, CY, CZ in any axes) and turn what they enclose instead.
 
     Between the two there may be, on their wires, gates that commute with them, rotations about Pauli letters on any
@@ -21,7 +21,6 @@ def fold_gadgets(items: Items, banned: NDArray[np.bool_], *, combine: bool = Fal
     Args:
         items: changed in place.
         banned: (items,) gates that must stay.
-        combine: whether two gates that differ in the letter on one wire (CX S CX) become one rotation by pi/2.
         limit: by how many legs the items between may grow.
 
     Returns:
@@ -42,7 +41,7 @@ def fold_gadgets(items: Items, banned: NDArray[np.bool_], *, combine: bool = Fal
     items.reserve(4 * len(gates) + 16, 10 * len(gates) + 16)
     while True:
         ends = np.array([items.count, items.pins])
-        taken = take_pairs(*items.columns(), ends, pair, last, banned, limit, combine)
+        taken = take_pairs(*items.columns(), ends, pair, last, banned, limit)
         items.count, items.pins = int(ends[0]), int(ends[1])
         if taken < 0:
             items.reserve(len(gates) + 4096, 10 * len(gates) + 16384)

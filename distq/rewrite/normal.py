@@ -21,9 +21,9 @@ def normalise(circuit: LogicalCircuit, techniques: Collection[str]) -> LogicalCi
 
     Args:
         circuit: in normal form, one-qubit gates not merged.
-        techniques: of "gadgets" (pairs of CX that enclose rotations become parity rotations), "combine" (two CX that
-            differ in the axis on one wire become one rotation by pi/2) and "whole-gates" (parity rotations that
-            make up a multi-controlled phase become that gate, and rotations and phases that cancel vanish).
+        techniques: of "gadgets" (pairs of CX that enclose rotations become parity rotations) and "whole-gates" (parity
+            rotations that make up a multi-controlled phase become that gate, and rotations and phases that cancel
+            vanish).
 
     Returns:
         An equal circuit, up to a global phase, with a witness for each replacement if origins are tracked; the same
@@ -77,12 +77,6 @@ def _changed(items: Items, banned: NDArray[np.bool_], techniques: Collection[str
         # Some gates show themselves only behind parities that cost more than the CX.
         items, gained = _detour(items, banned)
         done += gained
-    if "combine" in techniques:
-        # Last, because what stands for two CX hides gates that are made of more.
-        items.relink()
-        combined = fold_gadgets(items, banned, combine=True)
-        done += combined
-        done += make_whole(items, banned) if whole and combined else 0
     return items if done else None
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 #: What each technique does; all are on unless they are switched off by name.
 TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
-    "combine": "two CX on the same qubits that differ in one axis become one rotation",
     "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
     "resynthesis": "runs of gates on two qubits become their Weyl factors; three CX that are a SWAP, a relabelling",
     "mirrored": "runs on two qubits become a relabelling (SWAP) and fewer factors, if the search finds that cheaper",

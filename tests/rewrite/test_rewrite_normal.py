@@ -377,7 +377,7 @@ def test_names():
     circuit.cx(0, 1)
     network = resolve(None, "2", None, "unlimited", None, 2)
     with_all = distq.compile(circuit, network)
-    without = distq.compile(circuit, network, without=("gadgets", "combine"))
+    without = distq.compile(circuit, network, without=("gadgets",))
     assert with_all.stats["techniques"]["rewrites"] == [t for t in TECHNIQUES if t not in COMPETING]
     assert without.stats["techniques"]["rewrites"][0] == "whole-gates"
     with pytest.raises(UsageError):
@@ -388,7 +388,7 @@ def test_option(tmp_path, capsys):
     path = tmp_path / "c.qasm"
     path.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; cx q[0],q[1]; rz(0.3) q[1]; cx q[0],q[1];')
     call = ["compile", str(path), "--modules", "2", "--json"]
-    assert main([*call, "--without", "gadgets", "--without", "combine"]) == 0
+    assert main([*call, "--without", "gadgets"]) == 0
     assert json.loads(capsys.readouterr().out)["techniques"]["rewrites"][0] == "whole-gates"
     assert main([*call, "--without", "nothing"]) == 2
     assert "whole-gates" in capsys.readouterr().err
