@@ -360,12 +360,11 @@ def _make_plan(
             # Which of these is cheapest when communication qubits are few, only their order can tell.
             candidates = placements[:1]
             if partitioner == "auto":
-                moving = improve_dynamic(problem, *placements, circuit=circuit)
-                moving = [with_exact_sites(problem, p) for p in moving or placements[:1]]
+                moving = with_exact_sites(problem, improve_dynamic(problem, *placements))
                 simple = modest(graph, network, placements[0], effort=effort, seed=seed)
                 apart = scattered(graph, network, placements[0])
                 near = frugal(problem)
-                others = (*moving, simple, apart, near)
+                others = (moving, simple, apart, near)
                 candidates += [p for p in others if p is not None and p is not placements[0]]
     with clock("order"):
         plans = _possible(lambda placement: order(circuit, graph, network, placement, exchange), candidates)

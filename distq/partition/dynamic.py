@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from distq.circuit.logical import LogicalCircuit
 from distq.partition.hypergraph import expand, general_hypergraph, junction_qubit
-from distq.partition.levels import rank_by_level
 from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement
 from distq.partition.registry import PartitionProblem
@@ -202,51 +200,36 @@ HEATS = (0.5, 0.35, 1.0)
 AGAIN = (0.35, 0.25)
 
 
-def improve_dynamic(
-    problem: PartitionProblem, *placements: Placement, circuit: LogicalCircuit | None = None
-) -> list[Placement]:
-    """Let qubits change their homes between packets wherever that saves ebits.
+def improve_dynamic(problem: PartitionProblem, *placements: Placement) -> Placement:
+    """Let qubits change their homes between packets wherever that saves ebits; never worse than the placements.
 
-    Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the nodes in their order is
-    possible with enough communication qubits. Ends that were asked for are kept. The last two runs of five go on from
-    the best found by the others.
+    Homes stay within the data qubits in every slot (`junction_slots`), so that carrying out the circuit's rows in
+    their order is possible with enough communication qubits. Ends that were asked for are kept. The last two runs of
+    five go on from the best found by the others.
 
     Args:
         problem: what is being solved.
         placements: where to start; within the capacities, the best first.
-        circuit: that is partitioned; with it every second run keeps to the order of levels (`levels.rank_by_level`).
-
-    Returns:
-        The best placement found for the order of rows, and, where it is better, that for the order of levels; only what
-        is better than all the placements given.
     """
     options = problem.options
-    searches = [DynamicSearch(problem)]
-    least = [searches[0].load(placements[0])]
-    size = problem.graph.num_junctions + searches[0].at.num_nodes
+    search = DynamicSearch(problem)
+    least = search.load(placements[0])
+    best = placements[0]
+    size = problem.graph.num_junctions + search.at.num_nodes
     budget = min(options.run_most, options.run_each * size)
     large = size > LARGE
     runs = min(options.runs, 1) if large else options.runs
-    rank = rank_by_level(circuit, problem.graph) if circuit is not None and runs > 1 and options.levels else None
-    if rank is not None:
-        searches.append(DynamicSearch(problem, rank=rank))
-        least *= 2
-    best: list[Placement | None] = [None] * len(searches)
     fresh = runs - 2 * runs // 5
     for i in range(runs):
-        if min(least) == 0 or problem.halt.asked():
+        if least == 0 or problem.halt.asked():
             break
         again = i - fresh
-        which = int(np.argmin(least)) if again >= 0 else i % len(searches)
-        start = best[which] if again >= 0 else placements[i % len(placements)]
-        if start is None:
+        if again >= 0 and best is placements[0]:
             break  # where nothing was found from hot, little is from cool
+        start = best if again >= 0 else placements[i % len(placements)]
         hot = AGAIN[again % len(AGAIN)] if again >= 0 else COOL if large else HEATS[i % len(HEATS)]
-        search = searches[which]
         search.load(start)
-        if search.anneal(budget, problem.seed * 1009 + i, hot=hot) < least[which]:
-            least[which] = search.energy
-            best[which] = search.placement(f"{start.partitioner.removesuffix('+moves')}+moves")
-    if least[-1] >= least[0]:
-        best = best[:1]
-    return [placement for placement in best if placement is not None]
+        if search.anneal(budget, problem.seed * 1009 + i, hot=hot) < least:
+            least = search.energy
+            best = search.placement(f"{start.partitioner.removesuffix('+moves')}+moves")
+    return best

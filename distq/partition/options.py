@@ -30,7 +30,6 @@ class SearchOptions:
         runs: runs of the dynamic search.
         run_each: moves of a run for each junction and merged node.
         run_most: most moves of a run.
-        levels: every second run of the dynamic search keeps to another order of the nodes (`levels`).
         exact: most variables of the integer program for sites (`exact`).
         tapes: runs of the search for few communication qubits (`pressure`).
         tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
@@ -49,7 +48,6 @@ class SearchOptions:
     runs: int
     run_each: int
     run_most: int
-    levels: bool
     exact: int
     tapes: int
     tape_each: int
@@ -71,7 +69,6 @@ OPTIONS = {
         runs=2,
         run_each=1500,
         run_most=2_500_000,
-        levels=True,
         exact=0,
         tapes=3,
         tape_each=300,
@@ -90,7 +87,6 @@ OPTIONS = {
         runs=5,
         run_each=4000,
         run_most=6_000_000,
-        levels=True,
         exact=0,
         tapes=4,
         tape_each=1_000,
@@ -109,7 +105,6 @@ OPTIONS = {
         runs=24,
         run_each=10_000,
         run_most=40_000_000,
-        levels=True,
         exact=20_000,
         tapes=10,
         tape_each=5_000,
@@ -126,7 +121,6 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "static-annealing": {"kept": 0, "hot": 0},
     "several-starts": {"starts": 1},
     "dynamic": {"runs": 0},
-    "levels": {"levels": False},
     "exact-sites": {"exact": 0},
     "pressure": {"tapes": 0},
 }

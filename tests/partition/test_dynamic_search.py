@@ -139,7 +139,7 @@ def test_moving_beats_staying():
     network = Network.all_to_all(2, 4, None)
     start = place(circuit, graph, network)
     problem = make_problem(circuit, graph, network)
-    (found,) = improve_dynamic(problem, start)
+    found = improve_dynamic(problem, start)
     assert cost(found, network, graph) <= 2 < cost(start, network, graph)
     assert found.partitioner.endswith("+moves")
     assert (loads(graph, found.homes, 2) <= 4).all()
@@ -157,7 +157,7 @@ def test_full_modules_exchange_homes():
     circuit = b.build()
     graph = build_packets(circuit)
     network = Network.all_to_all(2, 2, None)
-    (found,) = improve_dynamic(make_problem(circuit, graph, network), place(circuit, graph, network))
+    found = improve_dynamic(make_problem(circuit, graph, network), place(circuit, graph, network))
     assert cost(found, network, graph) == 2
     assert (loads(graph, found.homes, 2) == 2)[[0, -1]].all()
 
@@ -169,7 +169,7 @@ def test_never_worse_and_repeatable(effort):
     network = Network.all_to_all(3, 4, None)
     start = place(circuit, graph, network, effort="fast")
     problem = make_problem(circuit, graph, network, effort=effort, seed=3)
-    one, two = ([start, *improve_dynamic(problem, start)][-1] for _ in range(2))
+    one, two = improve_dynamic(problem, start), improve_dynamic(problem, start)
     assert cost(one, network, graph) <= cost(start, network, graph)
     assert (one.homes == two.homes).all()
     assert (one.sites == two.sites).all()
