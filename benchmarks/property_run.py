@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 
-from distq.testing import FEATURES, check_case, random_case, random_reuse_case
+from distq.testing import FEATURES, WRITTEN_OUT, check_case, random_case, random_reuse_case
 
 #: Kinds of cases: (name, arguments of `random_case`, or the promise for a `random_reuse_case`); a seed takes the kind
 #: at seed modulo their number.
@@ -29,6 +29,8 @@ KINDS = (
                                     "features": ("clifford", "swap", "measure", "reset")}),
     ("conditionals", {"min_qubits": 2, "max_qubits": 4, "max_gates": 12,
                       "features": ("standard", "clifford", "measure", "reset", "conditional", "loop")}),
+    ("written out", {"min_qubits": 3, "max_qubits": 6, "max_gates": 60,
+                     "features": ("standard", "clifford", "multi", "swap", WRITTEN_OUT)}),
     ("qubits that come and go", {"start": "zero"}),
 )  # fmt: skip
 

@@ -25,6 +25,7 @@ from distq.testing import (
     DIRECTORY_FAULTS,
     FAULTS,
     FEATURES,
+    WRITTEN_OUT,
     CompileCase,
     Directory,
     MutationTable,
@@ -290,6 +291,6 @@ def test_the_table_counts_by_kind() -> None:
 
 
 def test_features_are_all_used() -> None:
-    for feature in FEATURES:
+    for feature in (*FEATURES, WRITTEN_OUT):
         others = ("standard",) if feature != "standard" else ()
         random_circuit(RandomChoices(1), 3, 10, (feature, "measure", *others))

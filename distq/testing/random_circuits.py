@@ -32,6 +32,8 @@ FEATURES = (
     "pauli",
     "runs",
 )
+#: Not in a circuit unless it is asked for: multi-qubit gates written out in CX and one-qubit gates.
+WRITTEN_OUT = "written-out"
 #: All that leaves the circuit unitary.
 UNITARY_FEATURES = ("standard", "clifford", "multi", "unitary", "swap", "parameters", "barrier", "runs")
 
@@ -96,7 +98,7 @@ def random_circuit(
         choices: source of randomness.
         num_qubits: at least one.
         num_gates: operations at the outermost level, barriers and blocks included.
-        features: some of `FEATURES`.
+        features: some of `FEATURES`, or `WRITTEN_OUT`.
         max_clbits: classical bits, if anything is measured.
         max_parameters: different unbound parameters.
 
@@ -105,7 +107,7 @@ def random_circuit(
     """
     from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 
-    unknown = sorted(set(features) - set(FEATURES))
+    unknown = sorted(set(features) - {*FEATURES, WRITTEN_OUT})
     if unknown:
         raise UsageError(f"feature {unknown[0]!r} is not known; the features are {', '.join(FEATURES)}")
     first = choices.integer(1, num_qubits)
@@ -140,7 +142,7 @@ class _Writer:
         for feature, weight in (
             ("standard", 8), ("clifford", 5), ("multi", 2), ("unitary", 1), ("swap", 1), ("measure", 3),
             ("reset", 1), ("conditional", 2), ("loop", 1), ("parameters", 2), ("initialize", 1), ("barrier", 1),
-            ("pauli", 2), ("runs", 3),
+            ("pauli", 2), ("runs", 3), (WRITTEN_OUT, 3),
         ):  # fmt: skip
             if feature in features:
                 kinds.extend([feature] * weight)
@@ -158,9 +160,10 @@ class _Writer:
         kind = self.choices.choice(self.kinds)
         if kind in ("conditional", "loop") and depth >= 2:
             kind = "clifford" if "clifford" in self.features else "standard"
-        if (kind in ("multi", "pauli") and len(self.qubits) < 3) or (kind in ("swap", "runs") and len(self.qubits) < 2):
+        least = {"multi": 3, "pauli": 3, WRITTEN_OUT: 3, "swap": 2, "runs": 2}
+        if len(self.qubits) < least.get(kind, 1):
             kind = "standard" if "standard" in self.features else "clifford"
-        getattr(self, f"add_{kind}")(circuit, depth)
+        getattr(self, f"add_{kind.replace('-', '_')}")(circuit, depth)
 
     def add_standard(self, circuit: QuantumCircuit, depth: int) -> None:
         c = self.choices
@@ -252,6 +255,23 @@ class _Writer:
                 circuit.h(x)
             else:
                 circuit.u(c.angle(), c.angle(), c.angle(), x)
+
+    def add_written_out(self, circuit: QuantumCircuit, depth: int) -> None:
+        """CCX or its relative without phases in CX and T; a rotation between two CX; or two CX that cancel."""
+        from qiskit.circuit.library import CCXGate, RCCXGate
+
+        c = self.choices
+        a, b, *rest = self.some(3)
+        which = c.integer(0, 4)
+        gate = CCXGate() if which < 2 else RCCXGate()
+        if which < 3 and len(gate.definition.data) <= self.room:
+            circuit.compose(gate.definition, [a, b, *rest], inplace=True)
+            return
+        circuit.cx(a, b)
+        if which < 4 and self.room > 2:
+            circuit.rz(c.angle(), b)
+        if self.room > 1:
+            circuit.cx(a, b)
 
     def add_measure(self, circuit: QuantumCircuit, depth: int) -> None:
         circuit.measure(self.some(1)[0], self.choices.choice(self.clbits))
