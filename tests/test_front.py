@@ -60,12 +60,19 @@ def test_no_choice_is_beaten(found: distq.Tradeoff) -> None:
 def test_choices_can_be_made_again(found: distq.Tradeoff) -> None:
     for choice in found.choices:
         again = distq.compile(
-            circuit(), network(), objective=choice.objective, seed=choice.seed, effort=choice.effort, verify="none"
+            circuit(),
+            network(),
+            objective=choice.objective,
+            seed=choice.seed,
+            effort=choice.effort,
+            without=choice.left_out,
+            verify="none",
         )
         assert differences(again.program, choice.program.program) == []
         assert again.ebits == choice.figures.ebits
         assert schedule(again).makespan == choice.figures.makespan
-        assert choice.options == f"--objective {choice.objective} --seed {choice.seed} --effort fast"
+        without = "".join(f" --without {name}" for name in choice.left_out)
+        assert choice.options == f"--objective {choice.objective} --seed {choice.seed} --effort fast{without}"
 
 
 def test_output(found: distq.Tradeoff) -> None:

@@ -492,7 +492,8 @@ def _reset_dropped(draft: Draft, rng: random.Random) -> Change | None:
 
 @fault("reset of a live qubit")
 def _reset_added(draft: Draft, rng: random.Random) -> Change | None:
-    rows = where(draft, lambda r: r.is_gate and not r.guard)
+    # A SWAP may bring something to a qubit that holds nothing.
+    rows = where(draft, lambda r: r.is_gate and not r.guard and r.code != Op.SWAP)
     i = pick(rng, rows)
     if i is None:
         return None
