@@ -16,8 +16,8 @@ from collections import Counter
 
 from distq.testing import FEATURES, WRITTEN_OUT, check_case, random_case, random_reuse_case
 
-#: Kinds of cases: (name, arguments of `random_case`, or the promise for a `random_reuse_case`); a seed takes the kind
-#: at seed modulo their number.
+#: Kinds of cases: (name, arguments of `random_case`, and the effort to compile with, or the promise for a
+#: `random_reuse_case`); a seed takes the kind at seed modulo their number.
 KINDS = (
     ("all features", {}),
     ("all features, more gates", {"min_qubits": 3, "max_qubits": 6, "max_gates": 25}),
@@ -29,7 +29,7 @@ KINDS = (
                                     "features": ("clifford", "swap", "measure", "reset")}),
     ("conditionals", {"min_qubits": 2, "max_qubits": 4, "max_gates": 12,
                       "features": ("standard", "clifford", "measure", "reset", "conditional", "loop")}),
-    ("written out", {"min_qubits": 3, "max_qubits": 6, "max_gates": 60,
+    ("written out", {"min_qubits": 3, "max_qubits": 5, "max_gates": 40, "effort": "fast",
                      "features": ("standard", "clifford", "multi", "swap", WRITTEN_OUT)}),
     ("qubits that come and go", {"start": "zero"}),
 )  # fmt: skip
@@ -51,8 +51,8 @@ def main() -> int:
     ebits = 0
     for seed in range(arguments.first, arguments.first + arguments.cases):
         name, options = KINDS[seed % len(KINDS)]
-        promise = {k: v for k, v in options.items() if k == "start"}
-        if promise and not arguments.features:
+        promise = {k: v for k, v in options.items() if k in ("start", "effort")}
+        if "start" in promise and not arguments.features:
             promise["outcomes_only"] = seed // len(KINDS) % 4 == 3
             case = random_reuse_case(seed, clifford=seed % 4 == 1, outcomes_only=bool(promise["outcomes_only"]))
         else:
