@@ -39,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
+    parser.add_argument("--effort", choices=("fast", "default", "best"), default="default", help="of the compiler")
     parser.add_argument("--shots", type=int, default=400, help="runs on Aer of each side; 0 for none")
     parser.add_argument("--features", nargs="*", choices=FEATURES, help="only these, for every case")
     parser.add_argument("--show", action="store_true", help="print every failing case in full")
@@ -51,7 +52,7 @@ def main() -> int:
     ebits = 0
     for seed in range(arguments.first, arguments.first + arguments.cases):
         name, options = KINDS[seed % len(KINDS)]
-        promise = {k: v for k, v in options.items() if k in ("start", "effort")}
+        promise = {"effort": arguments.effort, **{k: v for k, v in options.items() if k in ("start", "effort")}}
         if "start" in promise and not arguments.features:
             promise["outcomes_only"] = seed // len(KINDS) % 4 == 3
             case = random_reuse_case(seed, clifford=seed % 4 == 1, outcomes_only=bool(promise["outcomes_only"]))
