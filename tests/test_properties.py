@@ -38,3 +38,8 @@ def test_a_case_that_once_failed() -> None:
     """An exchange of a qubit that was flipped together with its copy before."""
     case = random_case(23752, min_qubits=2, max_qubits=6, max_gates=20, features=UNITARY_FEATURES)
     assert check_case(case, shots=0).problems == []
+
+
+def test_gates_that_add_up_once_an_outcome_is_known() -> None:
+    """In one branch a CCX on a measured qubit vanishes, and parts of the gates around it cancel."""
+    assert check_case(random_case(1031768), shots=0, options={"effort": "fast"}).problems == []

@@ -202,7 +202,7 @@ class _Check:
         raise first
 
     def _forms(self, sides: _Sides, atoms: Atoms, outcomes: Mapping[int, int]) -> Iterator[tuple[_Sides, Comparison]]:
-        """Both sides as they are; with gates added up; and in their normal form."""
+        """Both sides as they are; with gates added up; in their normal form; and with gates added up in that."""
         yield sides, self._comparison(atoms)
         yield _Sides(simplify(sides.source), simplify(sides.program)), self._comparison(atoms)
         if not (self.replayed.guards or sides.source.measured or self.promise != STRONGEST or self._has_reset()):
@@ -213,8 +213,8 @@ class _Check:
         labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
         program = normal_form(sides.program, labels, self.promise, kept=kept).events
         for form in aligned(source, program, kept):
-            comparison = Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom, form.given)
-            yield _Sides(form.events, program), comparison
+            for sides in (_Sides(form.events, program), _Sides(simplify(form.events), simplify(program))):
+                yield sides, Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom, form.given)
 
     def _has_reset(self) -> bool:
         return any(row[0] == Row.RESET for row in self.source.tape.rows)
