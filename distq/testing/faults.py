@@ -197,7 +197,6 @@ def _correction_rerouted(draft: Draft, rng: random.Random) -> Change | None:
         return None
     row = draft.rows[i]
     bit, value = row.guard[0]
-    certain = on_data(draft, row)
     if draft.bit_places[bit][1] == RECEIVED:
         bit = next(r.bit for r in draft.rows if r.code == Op.SEND and r.bit2 == bit)
     here = draft.module(row)
@@ -207,6 +206,8 @@ def _correction_rerouted(draft: Draft, rng: random.Random) -> Change | None:
         return None
     if target != draft.bit_places[bit][0]:
         bit = draft.sent_to(bit, target, i)
+    # A communication qubit may hold a copy of the same qubit.
+    certain = on_data(draft, row) and draft.is_data(qubit)
     row.guard, row.qubits = ((bit, value),), (qubit,)
     draft.drop_unread()
     return f"row {i} sent to module {target} and carried out there on {qubit}", certain
