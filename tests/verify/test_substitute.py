@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,22 @@ def test_blocks_of_later_turns_come_later() -> None:
     for turns, expected in (((0, 0), True), ((0, 1), True), ((3, 7), True), ((1, 0), False)):
         blocks = [{**block, "turn": turn} for block, turn in zip((first, second), turns)]
         assert accepted(circuit, blocks) == expected, turns
+
+
+@pytest.mark.parametrize(
+    ("angle", "expected"), [(2 * math.pi, True), (-4 * math.pi, True), (math.pi, False), (0.3, False)]
+)
+def test_conditional_rotations_by_full_turns_stand_in_nobodys_way(angle: float, expected: bool) -> None:
+    for legs in ((0, 1), (1,)):
+        circuit = QuantumCircuit(3, 1)
+        circuit.measure(2, 0)
+        circuit.cx(0, 1)
+        circuit.rz(0.3, 1)
+        with circuit.if_test((circuit.clbits[0], 1)):
+            (circuit.ryy if len(legs) == 2 else circuit.ry)(angle, *legs)
+        circuit.cx(0, 1)
+        with nullcontext() if expected else pytest.raises(WitnessError, match="cannot be brought together"):
+            carried_out(circuit, [of(1, 4, lines=[CX_RZ_CX])])
 
 
 # Interleaved gates
