@@ -16,16 +16,16 @@ from distq.partition.static import gate_structure, pack, slices
 Int32 = NDArray[np.int32]
 
 
-def junction_slots(graph: PacketGraph, rank: Int32 | None = None) -> tuple[Int32, int]:
-    """Time slot of each junction, and the number of slots, in the order of rows or of `rank` (`Placement.rank`).
+def junction_slots(graph: PacketGraph) -> tuple[Int32, int]:
+    """Time slot of each junction, and the number of slots.
 
     The first junction of a qubit is in slot 0, the last in the last slot; one between two packets is in the slot of
-    the first node of the packet after it. A dead one (`PacketGraph.dead`) is in the slot from which its qubit takes no
-    room any more.
+    the first node of the packet after it, in the order of rows. A dead one (`PacketGraph.dead`) is in the slot from
+    which its qubit takes no room any more.
     """
     n = graph.num_qubits
     first = np.full(graph.num_packets, np.iinfo(np.int64).max)
-    leg_row = (graph.node_row if rank is None else rank)[graph.leg_node()].astype(np.int64)
+    leg_row = graph.node_row[graph.leg_node()].astype(np.int64)
     np.minimum.at(first, graph.leg_packet, leg_row)
     row = np.full(graph.num_junctions, -1, np.int64)
     before = graph.junction(np.arange(graph.num_packets, dtype=np.int32))
@@ -56,25 +56,16 @@ class DynamicSearch:
     Energies are in ebits, plus `kernels.LACK` for each communication qubit that a gate lacks at its site.
     """
 
-    def __init__(
-        self, problem: PartitionProblem, time: tuple[Int32, int] | None = None, rank: Int32 | None = None
-    ) -> None:
-        """Prepare the arrays.
-
-        Args:
-            problem: what is being solved.
-            time: slots of junctions and their number, where not those of `junction_slots`.
-            rank: order of the nodes (`Placement.rank`); None: that of rows.
-        """
+    def __init__(self, problem: PartitionProblem, time: tuple[Int32, int] | None = None) -> None:
+        """Prepare the arrays; `time`: slots of junctions and their number, where not those of `junction_slots`."""
         self.problem = problem
-        self.rank = rank
         self.halt = problem.halt
         graph = problem.graph
         self.hypergraph = general_hypergraph(graph)
         n = graph.num_qubits
         modules = np.flatnonzero(problem.allowed).astype(np.int32)
         structure, scalars = gate_structure(self.hypergraph, problem.span, problem.network.comm_array, modules)
-        slot, slots = time or junction_slots(graph, rank)
+        slot, slots = time or junction_slots(graph)
         line_first = np.concatenate([graph.packet_offsets[:-1] + np.arange(n), [graph.num_junctions]])
         self.dead = np.zeros(graph.num_junctions, np.bool_) if graph.dead is None else graph.dead
         loose = self._loose(line_first)
@@ -162,8 +153,7 @@ class DynamicSearch:
         return replace(
             found,
             final_homes=np.where(bare, self._start_ends, end).astype(np.int32),
-            moves=planned_moves(graph, homes, self.rank),
-            rank=self.rank,
+            moves=planned_moves(graph, homes),
         )
 
 

@@ -41,7 +41,7 @@ def with_exact_sites(problem: PartitionProblem, placement: Placement) -> Placeme
     most, used = problem.options.exact, np.flatnonzero(problem.allowed)
     if not most or len(used) < 3 or problem.span.mode != COMPLETE or problem.halt.asked():
         return placement
-    search = DynamicSearch(problem, rank=placement.rank)
+    search = DynamicSearch(problem)
     nodes, nets = search.at.num_nodes, search.at.num_nets
     if not nodes or (nodes + nets) * len(used) > most:
         return placement

@@ -240,8 +240,9 @@ class _Build:
         """The slips of what is left, in the names that the wires have now."""
         c = self.circuit
         slips: dict[int, tuple[WitnessRow, ...]] = {}
+        left = Rewriting(result)
         for origin, rows in c.slipped.items():
-            now = np.flatnonzero(result.origin == origin)
+            now = left.rows_of(origin)
             if len(now):
                 was = self.rewriting.rows_of(origin)
                 before, after = (x.qubits[flat(x.qubit_offsets, r)].tolist() for x, r in ((c, was), (result, now)))

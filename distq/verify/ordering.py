@@ -120,17 +120,7 @@ class Dependencies:
             for before, after in pairwise(runs):
                 self._join(before, after)
             runs.clear()
-        found = self._sorted(self.indegree)
-        if found is None:
-            raise self._cycles()
-        return found
-
-    def _sorted(self, indegree: list[int]) -> list[tuple[int, list[int]]] | None:
-        """Nodes in an order that keeps all edges; None if there are cycles.
-
-        `indegree` is changed: what is left are the nodes in cycles and those behind them.
-        """
-        succ, first = self.succ, self.first
+        indegree, succ, first = self.indegree, self.succ, self.first
         ready = [(first[node], node) for node, degree in enumerate(indegree) if degree == 0]
         heapq.heapify(ready)
         found: list[tuple[int, list[int]]] = []
@@ -144,7 +134,9 @@ class Dependencies:
                 indegree[other] -= 1
                 if indegree[other] == 0:
                     heapq.heappush(ready, (first[other], other))
-        return found if done == len(first) else None
+        if done < len(first):
+            raise self._cycles()
+        return found
 
     def _join(self, before: list[int], after: list[int]) -> None:
         """All of one run precede all of the next, with few edges."""

@@ -329,7 +329,7 @@ class _Round:
                 kind, payload = Row.TURN, about(axes[0] if axes else Z_AXIS, angle)
             nothing = guard >= 0 and _is_nothing(kind, payload)
             turns = [(wires[0], payload)] if kind == Row.TURN and (guard < 0 or nothing) else []
-            if kind == Row.PARITY and (guard < 0 or nothing) and _is_local(payload[0]):
+            if kind == Row.PARITY and (guard < 0 or nothing) and _is_multiple(payload[0], math.pi):
                 # A product of letters, or nothing: no gate on two wires, so that it stands in nobody's way.
                 half = abs(math.remainder(payload[0], 2 * math.pi)) > 1
                 axes = payload[1] or (Z_AXIS,) * len(wires)
@@ -674,18 +674,16 @@ def _rows_of(witness: Witness) -> list[tuple[int, tuple[int, ...], Any]]:
     return rows
 
 
-def _is_local(angle: float) -> bool:
-    """Whether a rotation about a product of letters is a multiple of pi, to the last bits."""
-    return abs(math.remainder(angle, math.pi)) <= 8 * sys.float_info.epsilon * abs(angle)
+def _is_multiple(angle: float, of: float) -> bool:
+    """Whether an angle is a multiple of another, to the last bits."""
+    return abs(math.remainder(angle, of)) <= 8 * sys.float_info.epsilon * abs(angle)
 
 
 def _is_nothing(kind: int, payload: Any) -> bool:
     """Whether a rotation is one by a multiple of 2 pi: a sign, and under a condition the phase of a branch."""
     if kind == Row.TURN:
         return bool(abs(payload[0]) >= 1.0 - 1e-15)
-    if kind != Row.PARITY:
-        return False
-    return abs(math.remainder(payload[0], 2 * math.pi)) <= 8 * sys.float_info.epsilon * abs(payload[0])
+    return kind == Row.PARITY and _is_multiple(payload[0], 2 * math.pi)
 
 
 def _number(angle: Angle) -> float:

@@ -213,8 +213,9 @@ class _Check:
         labels = Labels(self.booleans, atoms.guard, lambda bit: atoms.atom.get(bit, -1), outcomes)
         program = normal_form(sides.program, labels, self.promise, kept=kept).events
         for form in aligned(source, program, kept):
-            for sides in (_Sides(form.events, program), _Sides(simplify(form.events), simplify(program))):
-                yield sides, Comparison(self.booleans, lambda g: g, lambda g: g, lambda atom: atom, form.given)
+            same = partial(Comparison, self.booleans, lambda g: g, lambda g: g, lambda atom: atom, form.given)
+            yield _Sides(form.events, program), same()
+            yield _Sides(simplify(form.events), simplify(program)), same()
 
     def _has_reset(self) -> bool:
         return any(row[0] == Row.RESET for row in self.source.tape.rows)
