@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from distq.verify.alignment import aligned
 from distq.verify.atoms import AtomError, Atoms
 from distq.verify.bindings import random_bindings
+from distq.verify.block_proof import WitnessError
 from distq.verify.booleans import FALSE, Booleans
 from distq.verify.compare import TOTAL_TOLERANCE, Comparison, Difference, frames_differ, simplify
 from distq.verify.events import Builder, EventSet, OpaqueError
@@ -34,7 +35,7 @@ from distq.verify.reader import ProgramFiles
 from distq.verify.replay import Replayed, ReplayError, replay
 from distq.verify.resets import strands_at_end, visible
 from distq.verify.source import Source, read_source
-from distq.verify.substitute import WitnessError, substitute
+from distq.verify.substitute import substitute
 from distq.verify.tape import Row
 
 if TYPE_CHECKING:

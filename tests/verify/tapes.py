@@ -9,9 +9,10 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from distq.errors import InputError
+from distq.verify.block_proof import WitnessError
 from distq.verify.rotations import Z_AXIS, matrix_of
 from distq.verify.source import Source, read_source
-from distq.verify.substitute import WitnessError, substitute
+from distq.verify.substitute import substitute
 from distq.verify.tape import Row, Tape
 from distq.verify.witnesses import read_witnesses
 

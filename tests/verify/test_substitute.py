@@ -22,10 +22,10 @@ from witnesscases import Case, expanded, lines_of, mutants, parity_line, random_
 
 from distq.errors import InputError
 from distq.verify import verify
+from distq.verify.block_proof import WitnessError
 from distq.verify.events import Builder
 from distq.verify.reader import read_directory
 from distq.verify.source import read_source
-from distq.verify.substitute import WitnessError
 from distq.verify.symbolic import verify_symbolic
 from distq.verify.tape import Row, Tape
 
