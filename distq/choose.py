@@ -200,6 +200,7 @@ class Chooser:
         elif rule is None:
             plan = order(self.circuit, self.graph, self.network, placement, self.exchange)
         elif placement.rank is not None:
+            # Orders by the clock were tried for these, and never chosen (docs/schedule.md).
             raise InfeasibleError("this placement was made for an order of its own")
         else:
             plan = order_by_time(self.circuit, self.graph, self.network, placement, rule, self.exchange)
