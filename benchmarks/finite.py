@@ -3,8 +3,8 @@
     python benchmarks/finite.py CIRCUITS_DIR [--reference CSV] [--comm 2,4] [--topology all-to-all,grid] [--modules 4]
         [--effort default] [--only NAME] [--circuit NAME] [--without TECHNIQUE[,...]] [--csv OUT]
 
-Every circuit of the reference with a row of `--tool` for that number of modules is compiled for the capacity in the
-row; without a reference every circuit of the directory, for ceil(n/k) data qubits. `unlimited` is our own count on the
+Every circuit of the directory is compiled: for the capacity in the row of `--tool` of the reference for that number of
+modules, if there is one, else for ceil(n/k) data qubits. `unlimited` is our own count on the
 same network without a limit, `overhead` = (ours + 1) / (unlimited + 1), `ratio` = (ours + 1) / (theirs + 1); means are
 geometric. Theirs is all-to-all without limits, so there is no ratio on a grid.
 
@@ -78,20 +78,20 @@ class Row:
 
 def cases(directory: Path, reference: Path | None, tool: str, modules: int) -> list[Case]:
     """The circuits and their capacities."""
-    if reference is None:
-        found = []
-        for path in sorted(directory.glob("*.qasm")):
-            n = read(path).num_qubits
-            if n >= 2 * modules:
-                found.append(Case(path.stem, modules, math.ceil(n / modules), -1))
-        return found
-    with reference.open() as file:
-        rows = [r for r in csv.DictReader(file) if r["tool"] == tool and int(r["modules"]) == modules]
-    return [
+    rows = []
+    if reference is not None:
+        with reference.open() as file:
+            rows = [r for r in csv.DictReader(file) if r["tool"] == tool and int(r["modules"]) == modules]
+    known = {r["circuit"] for r in rows}
+    found = [
         Case(r["circuit"], modules, int(r["data_qubits_per_module"]), int(r["ebits"]))
         for r in rows
         if (directory / f"{r['circuit']}.qasm").exists()
     ]
+    for path in sorted(directory.glob("*.qasm")):
+        if path.stem not in known and (n := read(path).num_qubits) >= 2 * modules:
+            found.append(Case(path.stem, modules, math.ceil(n / modules), -1))
+    return found
 
 
 def network(topology: str, case: Case, comm: int | None) -> Network:
