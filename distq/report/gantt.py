@@ -25,11 +25,13 @@ MOST_LANES = 120
 MOST_LINKS = 40
 #: Sizes [pixels].
 LANE, BOX, LEFT, TOP, WIDTH, RIGHT = 20, 14, 170, 64, 1240, 24
+#: Attempts narrower than this are not marked [pixels].
+ATTEMPT = 4
 #: Stretches of time in the summarised form.
 BINS = 300
 _COLOURS = {
     "one qubit": "#8fb8de", "several qubits": "#2b6cb0", "measurement": "#d69e2e", "reset": "#a0aec0",
-    "correction": "#d53f8c", "pair in generation": "#805ad5", "pair until its use": "#d6c8f5",
+    "correction": "#d53f8c", "pair in generation": "#805ad5", "attempt": "#c4b5fd", "pair until its use": "#d6c8f5",
     "communication qubit held": "#e2e8f0", "message": "#718096", "critical path": "#e53e3e", "data qubits": "#2b6cb0",
     "communication qubits": "#319795", "generators": "#805ad5", GATES: "#2b6cb0", PAIRS: "#805ad5",
     MESSAGES: "#718096", WAITING: "#ed8936",
@@ -140,14 +142,15 @@ class _Picture:
         x = 12.0
         self.bottom += 24
         for what in self.used:
-            width = 30 + 6 * len(what)
+            label = f"critical path: {what}" if what in (GATES, PAIRS, MESSAGES, WAITING) else what
+            width = 30 + 7 * len(label)
             if x + width > WIDTH:
                 x, self.bottom = 12.0, self.bottom + 18
             self.shapes.append(
                 f'<rect x="{x:.1f}" y="{self.bottom - 10}" width="12" height="12" fill="{_COLOURS[what]}" '
                 'stroke="#cbd5e0"/>'
             )
-            self.text(x + 16, self.bottom, what)
+            self.text(x + 16, self.bottom, label)
             x += width
 
     def strip(self, y: float) -> None:
@@ -233,13 +236,29 @@ class _Detailed(_Picture):
         start, end, order = self.timeline.start, self.timeline.end, self.timeline.order
         for number, row in enumerate(self.timeline.graph.pairs.tolist()):
             y = self.lane["generator", int(order.generator[row])]
+            attempts = float(self.timeline.graph.timing.attempts[self.timeline.graph.link[row]])
             title = f"pair {number}, {self.when(start[row], end[row])}"
+            if attempts > 1:  # not where only a rate is known
+                title += f", {attempts:.3g} attempts expected"
             user = int(order.user[row])
-            if user >= 0:
+            if user >= 0 and order.start[user] > end[row]:
                 self.box("pair until its use", end[row], order.start[user], y, title)
             self.box("pair in generation", start[row], end[row], y, title, more=self._outline(row))
+            self._attempts(float(start[row]), float(end[row]), attempts, y)
             for q in self._qubits(row):
                 self.box("pair in generation", start[row], end[row], self.lane["qubit", q], title, 6)
+
+    def _attempts(self, start: float, end: float, attempts: float, y: float) -> None:
+        """Marks between the attempts that a pair takes in the mean, where there is room for them."""
+        if not attempts > 1 or (self.x(end) - self.x(start)) / attempts < ATTEMPT:
+            return
+        self.used["attempt"] = None
+        for i in range(1, int(np.ceil(attempts))):
+            x = self.x(start + (end - start) * i / attempts)
+            self.shapes.append(
+                f'<line x1="{x:.1f}" y1="{y - BOX / 2:.1f}" x2="{x:.1f}" y2="{y + BOX / 2:.1f}" '
+                f'stroke="{_COLOURS["attempt"]}" stroke-width="0.7"/>'
+            )
 
     def _qubits(self, row: int) -> list[int]:
         p = self.program

@@ -108,7 +108,18 @@ def test_svg(tmp_path: Path, program: Path, cli: Cli) -> None:
     assert cli("show", program, "--svg", path).code == 0
     detailed = path.read_text()
     assert ET.fromstring(detailed).tag.endswith("svg")
+    assert "critical path: gates" in detailed
+    assert "attempts" not in detailed
     assert cli("show", program, "--svg", path).code == 2
     assert cli("show", program, "--svg", path, "--force", "--timeline", "summary").code == 0
     assert path.read_text() != detailed
     assert "polygon" in path.read_text()
+
+
+def test_svg_marks_attempts(tmp_path: Path, lab: Path, cli: Cli, ghz: Path) -> None:
+    # With measurements this circuit needs no pair.
+    assert cli("compile", ghz, "--network", lab, "--without", "measured", "-o", tmp_path / "dir").code == 0
+    assert cli("show", tmp_path / "dir", "--svg", tmp_path / "a.svg").code == 0
+    picture = (tmp_path / "a.svg").read_text()
+    assert ", 10 attempts expected" in picture
+    assert "critical path: pairs" in picture
