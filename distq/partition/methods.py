@@ -109,13 +109,8 @@ def metis(problem: PartitionProblem) -> Int32:
 
 
 @register("interaction")
-def interaction(problem: PartitionProblem, times: int = 1) -> Int32:
-    """Annealing on the graph of qubits (as for METIS) with the network's distances: a fast coarse picture.
-
-    Args:
-        problem: what to solve.
-        times: factor of the usual number of moves.
-    """
+def interaction(problem: PartitionProblem) -> Int32:
+    """Annealing on the graph of qubits (as for METIS) with the network's distances: a fast coarse picture."""
     from distq.partition.graph_kernel import anneal_graph
     from distq.partition.static import random_state
 
@@ -139,7 +134,7 @@ def interaction(problem: PartitionProblem, times: int = 1) -> Int32:
         start,
         best,
         random_state(problem.seed),
-        times * GRAPH_MOVES[problem.effort] * (n + 50),
+        GRAPH_MOVES[problem.effort] * (n + 50),
         2.0 * mean,
         0.2 * mean,
     )

@@ -20,8 +20,7 @@ class SearchOptions:
     Attributes:
         fold: count equal parts of a circuit once while homes are static (`fold`).
         multilevel: runs of Mt-KaHyPar from different orders.
-        interactions: short runs of annealing on the graph of qubits ("interaction").
-        long_interactions: runs that are ten times as long.
+        interactions: runs of annealing on the graph of qubits ("interaction").
         kept: static starts that are annealed a little.
         cool: moves of each of these.
         hot: runs of static annealing from a higher temperature.
@@ -39,7 +38,6 @@ class SearchOptions:
     fold: bool
     multilevel: int
     interactions: int
-    long_interactions: int
     kept: int
     cool: int
     hot: int
@@ -60,7 +58,6 @@ OPTIONS = {
         fold=True,
         multilevel=2,
         interactions=4,
-        long_interactions=2,
         kept=2,
         cool=100_000,
         hot=1,
@@ -78,7 +75,6 @@ OPTIONS = {
         fold=True,
         multilevel=4,
         interactions=8,
-        long_interactions=4,
         kept=6,
         cool=400_000,
         hot=2,
@@ -96,7 +92,6 @@ OPTIONS = {
         fold=True,
         multilevel=12,
         interactions=32,
-        long_interactions=12,
         kept=16,
         cool=1_000_000,
         hot=8,
@@ -116,8 +111,7 @@ OPTIONS = {
 TECHNIQUES: dict[str, dict[str, Any]] = {
     "fold": {"fold": False},
     "multilevel": {"multilevel": 0},
-    "interactions": {"interactions": 0, "long_interactions": 0},
-    "long-interactions": {"long_interactions": 0},
+    "interactions": {"interactions": 0},
     "static-annealing": {"kept": 0, "hot": 0},
     "several-starts": {"starts": 1},
     "dynamic": {"runs": 0},

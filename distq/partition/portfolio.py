@@ -27,8 +27,6 @@ SCALE = {"fast": 20, "default": 100, "best": 500}
 #: and is tried with effort "best" only); moves for each merged node, and greedy rounds, then.
 LARGE = 20_000
 LARGE_ROUNDS = 3
-#: How many times longer the long runs of "interaction" are.
-LONG = 10
 LARGE_MOVES = {"fast": 10, "default": 30, "best": 200}
 
 
@@ -87,7 +85,7 @@ def _large(problem: PartitionProblem, search: StaticSearch) -> list[_Found]:
     options = problem.options
     multilevel = min(options.multilevel, 1) if problem.effort == "best" else 0
     interactions = min(options.interactions, 1)
-    few = replace(options, multilevel=multilevel, interactions=interactions, long_interactions=0)
+    few = replace(options, multilevel=multilevel, interactions=interactions)
     found = [_descend(problem, search, *start, LARGE_ROUNDS) for start in _starts(problem, few)]
     best = min(found, key=lambda f: (f.energy, f.name))
     search.load(best.homes, best.sites)
@@ -109,8 +107,6 @@ def _starts(problem: PartitionProblem, options: SearchOptions) -> Iterator[tuple
         yield "mtkahypar", homes, sites
     for i in range(options.interactions):
         yield "interaction", interaction(replace(problem, seed=seed + i)), None
-    for i in range(options.long_interactions):
-        yield "interaction", interaction(replace(problem, seed=seed + 500 + i), LONG), None
 
 
 def _descend(
