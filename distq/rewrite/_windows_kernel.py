@@ -15,7 +15,7 @@ _PI = math.pi
 #: Wires besides the one in the middle, at most.
 CONTROLS = 5
 #: Legs on the wire in the middle, at most.
-LONGEST = 256
+LONGEST = 64
 #: Angles and parts of quaternions below this are zero.
 NOTHING = 1e-11
 
@@ -121,8 +121,16 @@ def _extent(lines: Any, b: int, begin: int, controls: Any, runs: Any) -> tuple[i
 
 
 @numba.njit(cache=True)
-def _apply(lines: Any, i: int, b: int, controls: Any, count: int, turn: Any, phase: Any) -> None:
-    """What one more item does to the wire in the middle, for each state of the others."""
+def _begin(turn: Any, phase: Any) -> None:
+    """Nothing has been done yet."""
+    turn[:] = 0.0
+    turn[:, 0] = 1.0
+    phase[:] = 0.0
+
+
+@numba.njit(cache=True)
+def _apply(lines: Any, i: int, b: int, controls: Any, count: int, states: Any, turn: Any, phase: Any) -> None:
+    """What one more item does to the wire in the middle, for some states of the others."""
     mask, flipped, axis, sign = 0, 0, 0, 1
     for leg in range(lines.first[i], lines.first[i + 1]):
         letter = lines.letter[leg]
@@ -137,9 +145,9 @@ def _apply(lines: Any, i: int, b: int, controls: Any, count: int, turn: Any, pha
     angle = lines.angle[i]
     cos, sin = math.cos(angle / 2), math.sin(angle / 2)
     rotation = lines.kind[i] == ROTATION
-    for state in range(1 << count):
+    for k in range(len(states)):
         s = sin * sign
-        bits = (state ^ flipped) & mask
+        bits = (states[k] ^ flipped) & mask
         if rotation:
             while bits:
                 s = -s
@@ -147,14 +155,17 @@ def _apply(lines: Any, i: int, b: int, controls: Any, count: int, turn: Any, pha
         elif bits != mask:
             continue
         else:
-            phase[state] += angle / 2
-        w, x, y, z = turn[state, 0], turn[state, 1], turn[state, 2], turn[state, 3]
+            phase[k] += angle / 2
+        w, x, y, z = turn[k, 0], turn[k, 1], turn[k, 2], turn[k, 3]
         if axis == 1:
-            turn[state] = cos * w - s * x, cos * x + s * w, cos * y - s * z, cos * z + s * y
+            turn[k, 0], turn[k, 1] = cos * w - s * x, cos * x + s * w
+            turn[k, 2], turn[k, 3] = cos * y - s * z, cos * z + s * y
         elif axis == 2:
-            turn[state] = cos * w - s * y, cos * x + s * z, cos * y + s * w, cos * z - s * x
+            turn[k, 0], turn[k, 2] = cos * w - s * y, cos * y + s * w
+            turn[k, 1], turn[k, 3] = cos * x + s * z, cos * z - s * x
         else:
-            turn[state] = cos * w - s * z, cos * x - s * y, cos * y + s * x, cos * z + s * w
+            turn[k, 0], turn[k, 3] = cos * w - s * z, cos * z + s * w
+            turn[k, 1], turn[k, 2] = cos * x - s * y, cos * y + s * x
 
 
 @numba.njit(cache=True)
@@ -312,6 +323,9 @@ def find(lines: Any, found: Any) -> int:
     top = 2 << CONTROLS
     turn, phase = np.empty((top, 4)), np.empty(top)
     value, term, best = np.empty(top), np.empty(top), np.empty(top)
+    # A few states show where it is worth looking at all of them.
+    few, few_turn, few_phase = np.empty(4, np.int64), np.empty((4, 4)), np.empty(4)
+    states = np.arange(1 << CONTROLS)
     joined = np.zeros(CONTROLS + 1, np.int64)
     total = 0
     for b in range(len(lines.start) - 1):
@@ -327,16 +341,18 @@ def find(lines: Any, found: Any) -> int:
                 wide += cost > 2
             if count < 2 or gates < 2 or (letters < 3 and wide < 2):
                 continue
-            turn[:] = 0.0
-            turn[:, 0] = 1.0
-            phase[:] = 0.0
+            _begin(turn, phase)
+            _begin(few_turn, few_phase)
+            full = (1 << count) - 1
+            few[0], few[1], few[2], few[3] = 0, full, full & 0b10101, full & 0b01010
+            ready = begin
             joined[:] = 0
             legs, gates, wide, gain, last = 0, 0, 0, 0, -1
             letters, letter = 0, 0
             small = False
             for at in range(begin, end):
                 i = lines.order[at]
-                _apply(lines, i, b, controls, count, turn, phase)
+                _apply(lines, i, b, controls, count, few, few_turn, few_phase)
                 here = _letter_on(lines, i, b)
                 letters += here != letter
                 letter = here
@@ -352,6 +368,13 @@ def find(lines: Any, found: Any) -> int:
                 small = small and cost == 0
                 if gates < 2 or legs < 4 or (letters < 3 and wide < 2):
                     continue
+                if letters < 3 and at + 1 < end and _letter_on(lines, lines.order[at + 1], b) == letter:
+                    continue
+                if _axis(few_turn, 4) == 0:
+                    continue
+                while ready <= at:
+                    _apply(lines, lines.order[ready], b, controls, count, states[: 1 << count], turn, phase)
+                    ready += 1
                 axis = _axis(turn, 1 << count)
                 if axis == 0:
                     continue
@@ -388,12 +411,12 @@ def short_form(lines: Any, b: int, begin: int, last: int, wires: Any, angles: An
     """
     runs = np.empty(CONTROLS, np.int64)
     top = 2 << CONTROLS
-    turn, phase = np.zeros((top, 4)), np.zeros(top)
-    turn[:, 0] = 1.0
+    turn, phase = np.empty((top, 4)), np.empty(top)
+    _begin(turn, phase)
     value, term = np.empty(top), np.empty(top)
     _, count, _ = _extent(lines, b, begin, wires, runs)
     for at in range(begin, last + 1):
-        _apply(lines, lines.order[at], b, wires, count, turn, phase)
+        _apply(lines, lines.order[at], b, wires, count, np.arange(1 << count), turn, phase)
     axis = _axis(turn, 1 << count)
     _phases(turn, phase, axis, count, value)
     _, _, form = _shortest(value, count + 1, term, angles)

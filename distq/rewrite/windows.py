@@ -149,7 +149,7 @@ class _Round:
         return sum(self._replace(*found[k, 1:].tolist()) for k in rank)
 
     def _replace(self, middle: int, begin: int, last: int) -> bool:
-        lines, items = self.lines, self.items
+        lines = self.lines
         members = lines.order[begin : last + 1].tolist()
         times = [int(lines.key[i]) for i in members]
         first_leg, end_leg = lines.first[members].tolist(), lines.first[np.array(members) + 1].tolist()
