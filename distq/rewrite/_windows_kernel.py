@@ -236,6 +236,16 @@ def _price(term: Any, bits: int) -> tuple[int, int]:
 
 
 @numba.njit(cache=True)
+def _widest(term: Any, bits: int) -> int:
+    """The number of wires of the widest gate."""
+    widest = 0
+    for s in range(1, 1 << bits):
+        if term[s] != 0.0:
+            widest = max(widest, _size(s))
+    return widest
+
+
+@numba.njit(cache=True)
 def _shortest(value: Any, bits: int, term: Any, best: Any) -> tuple[int, int, int]:
     """The form with the fewest legs that is found if wires are turned round one by one.
 
@@ -306,7 +316,7 @@ def _joins_others(term: Any, bits: int, joined: Any) -> bool:
 
 
 @numba.njit(cache=True)
-def find(lines: Any, found: Any) -> int:
+def find(lines: Any, found: Any, widest: int) -> int:
     """Windows that have a form with fewer legs and no more gates: for each beginning on a wire the best end.
 
     A gate on wires that had none together may bring modules together that have nothing else to do with each other; so
@@ -315,6 +325,7 @@ def find(lines: Any, found: Any) -> int:
     Args:
         lines: the items.
         found: (legs, 4) output: legs saved, wire in the middle, first and last position in `lines.order`.
+        widest: gates on more wires than this are not made.
 
     Returns:
         How many there are.
@@ -384,7 +395,7 @@ def find(lines: Any, found: Any) -> int:
                     continue
                 _phases(turn, phase, axis, count, value)
                 after, number, _ = _shortest(value, count + 1, term, best)
-                if number > gates or legs - after <= gain:
+                if number > gates or legs - after <= gain or _widest(best, count + 1) > widest:
                     continue
                 if 2 * number <= gates or not _joins_others(best, count + 1, joined):
                     gain, last, small = legs - after, at, True

@@ -33,23 +33,26 @@ from distq.rewrite.items import Int64, Items
 if TYPE_CHECKING:
     from distq.rewrite._windows_kernel import Lines
 
+#: Windows have no more wires than this: 5 and the one in the middle.
+MAX_WIRES = 6
 #: New angles this close [rad] to simple fractions of those that were there are taken as such.
 _CLOSE = 1e-11
 #: Halvings of an angle that are looked for.
 _HALVINGS = 6
 
 
-def shorten_windows(items: Items, banned: NDArray[np.bool_]) -> int:
+def shorten_windows(items: Items, banned: NDArray[np.bool_], widest: int = MAX_WIRES) -> int:
     """Replace windows by fewer gates with fewer legs.
 
     Args:
         items: changed in place; members of new groups are noted in `items.dense`.
         banned: (items,) items that must stay.
+        widest: gates on more wires than this are not made.
 
     Returns:
         How many windows were replaced.
     """
-    return _Round(items, banned).run()
+    return _Round(items, banned).run(widest)
 
 
 def _lines(items: Items, banned: NDArray[np.bool_]) -> Lines:
@@ -134,12 +137,12 @@ class _Round:
         #: By wire the disjoint spans of time that were changed.
         self.spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
-    def run(self) -> int:
+    def run(self, widest: int) -> int:
         """Replace; returns how many."""
         from distq.rewrite._windows_kernel import find
 
         found = np.empty((len(self.lines.order), 4), np.int64)
-        count = find(self.lines, found)
+        count = find(self.lines, found, widest)
         if not count:
             return 0
         found = found[:count]

@@ -189,6 +189,22 @@ def test_switched_off():
     assert "whole-gates" in enabled()
 
 
+def test_gates_are_not_wider_than_asked_for():
+    before = from_qiskit(written_out(MCPhaseGate(0.3, 4)))
+    for widest in (3, 4, 5):
+        after = normalise(before, TECHNIQUES, widest)
+        assert after.arity.max() == widest
+        assert same(before, after)
+
+
+def test_few_communication_qubits():
+    """A gate that would be taken apart again is not put together."""
+    circuit = written_out(MCPhaseGate(0.3, 3))
+    network = distq.Network.all_to_all(2, data=2, comm=1)
+    ebits = [distq.compile(circuit, network, effort="fast", without=w).stats["ebits"] for w in ((), ("whole-gates",))]
+    assert ebits[0] <= ebits[1]
+
+
 def test_many_gates():
     """Long windows that never become shorter."""
     circuit = QuantumCircuit(6)
