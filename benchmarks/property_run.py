@@ -29,7 +29,7 @@ KINDS = (
                                     "features": ("clifford", "swap", "measure", "reset")}),
     ("conditionals", {"min_qubits": 2, "max_qubits": 4, "max_gates": 12,
                       "features": ("standard", "clifford", "measure", "reset", "conditional", "loop")}),
-    ("written out", {"min_qubits": 3, "max_qubits": 5, "max_gates": 40, "effort": "fast",
+    ("written out", {"min_qubits": 3, "max_qubits": 6, "max_gates": 100, "effort": "fast",
                      "features": ("standard", "clifford", "multi", "swap", WRITTEN_OUT)}),
     ("qubits that come and go", {"start": "zero"}),
 )  # fmt: skip

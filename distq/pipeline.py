@@ -217,7 +217,7 @@ def normalise(
     from distq.rewrite.merge import merge_one_qubit
     from distq.rewrite.passes import enabled, rewrite
 
-    rewritten = rewrite(logical, enabled(without), error_budget)
+    rewritten = rewrite(logical, enabled(without), error_budget, _widest(network))
     if is_mapped(network):
         # Coupling maps join two places at a time. Wide gates that rewrites made would be taken apart in another way.
         if (rewritten.origin[rewritten.arity > 2] < -len(logical.rewrites)).any():
@@ -226,6 +226,15 @@ def normalise(
         rewritten = expand_gates(rewritten, range(len(rewritten)))
     last = partial(rewrite_meaning, network=network, start=start, outcomes_only=outcomes_only, without=without)
     return rewritten, last(merge_one_qubit(rewritten)), last
+
+
+def _widest(network: Network) -> int | None:
+    """The widest gate that it makes sense to put together: what no module has the qubits for is taken apart again."""
+    room = [(m.data, m.comm) for m in network.modules]
+    if any(comm is None for _, comm in room):
+        return None
+    # A single communication qubit serves gates on three qubits; wider ones seldom have all others in one module.
+    return max(data + comm if comm > 1 else 3 for data, comm in room if comm is not None)
 
 
 def _best_form(

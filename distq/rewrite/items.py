@@ -83,6 +83,7 @@ class Items:
         old_legs: item and wire of each leg read from the circuit.
         old_width: number of legs of each item read from the circuit.
         turns: quaternions of LOCAL items.
+        dense: items of groups that only matrices prove.
     """
 
     circuit: LogicalCircuit
@@ -103,6 +104,7 @@ class Items:
     old_legs: tuple[Int64, Int64]
     old_width: Int64
     turns: list[tuple[float, float, float, float]]
+    dense: list[int]
 
     @property
     def is_tracked(self) -> bool:
@@ -179,6 +181,7 @@ class Items:
             **{n: getattr(self, n).copy() for n in ("kind", "row", "base", "angle", "first", "key", "width", "parent")},
             legs=tuple(c.copy() for c in self.legs),
             turns=list(self.turns),
+            dense=list(self.dense),
         )
 
 
@@ -245,6 +248,7 @@ def read_items(circuit: LogicalCircuit, keep_quarters: bool = False) -> Items:
         old_legs=(item.copy(), wire.copy()),
         old_width=width.copy(),
         turns=[],
+        dense=[],
     )
 
 

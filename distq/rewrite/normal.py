@@ -14,16 +14,19 @@ from distq.rewrite.regroup import ImpossibleError, write_items
 
 #: By how many legs rotations may grow for a pair of CX if a gate with fewer legs in all comes of it.
 DETOUR_LEGS = 24
+#: How often windows are looked for in what others have become.
+LEVELS = 16
 
 
-def normalise(circuit: LogicalCircuit, techniques: Collection[str]) -> LogicalCircuit:
+def normalise(circuit: LogicalCircuit, techniques: Collection[str], widest: int | None = None) -> LogicalCircuit:
     """Lower the number of diagonal gates.
 
     Args:
         circuit: in normal form, one-qubit gates not merged.
         techniques: of "gadgets" (pairs of CX that enclose rotations become parity rotations) and "whole-gates" (parity
-            rotations that make up a multi-controlled phase become that gate, and rotations and phases that cancel
-            vanish).
+            rotations that make up a multi-controlled phase become that gate, rotations and phases that cancel vanish,
+            and gates around one wire become fewer with the same effect).
+        widest: gates around one wire become none on more wires than this (None: no limit).
 
     Returns:
         An equal circuit, up to a global phase, with a witness for each replacement if origins are tracked; the same
@@ -33,7 +36,44 @@ def normalise(circuit: LogicalCircuit, techniques: Collection[str]) -> LogicalCi
         return circuit
     # S between two CX is a turn of the axis of the second, or a rotation that both enclose: the better is taken.
     tries = [_try(circuit, techniques, keep_quarters) for keep_quarters in _ways(circuit, techniques)]
+    if "whole-gates" in techniques:
+        tries = [_shorten(new, widest) for new in tries]
     return min(tries, key=lambda new: int(new.arity[new.arity > 1].sum()))
+
+
+def _shorten(circuit: LogicalCircuit, widest: int | None) -> LogicalCircuit:
+    """Replace windows, level by level.
+
+    Each level has witnesses of its own, because the gates that windows are made of are at one place in the circuit of
+    the level, but the instructions that these came from need not be.
+    """
+    for _ in range(LEVELS):
+        shorter = _shorten_once(circuit, widest)
+        if shorter is circuit:
+            break
+        circuit = shorter
+    return circuit
+
+
+def _shorten_once(circuit: LogicalCircuit, widest: int | None) -> LogicalCircuit:
+    from distq.rewrite.whole import make_whole
+    from distq.rewrite.windows import MAX_WIRES, shorten_windows
+
+    if not _may_gain(circuit, ("whole-gates",)):
+        return circuit
+    old = read_items(circuit)
+    banned = np.zeros(old.count, np.bool_)
+    while True:
+        items = old.copy()
+        if not shorten_windows(items, banned, MAX_WIRES if widest is None else widest):
+            return circuit
+        make_whole(items, banned)
+        try:
+            return write_items(items, old)
+        except ImpossibleError as error:
+            if banned[error.gates].all():
+                return circuit
+            banned[error.gates] = True
 
 
 def _ways(circuit: LogicalCircuit, techniques: Collection[str]) -> tuple[bool, ...]:

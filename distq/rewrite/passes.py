@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: What each technique does; all are on unless they are switched off by name.
 TECHNIQUES: dict[str, str] = {
     "gadgets": "pairs of CX around rotations become parity rotations",
-    "whole-gates": "parity rotations that make up a multi-controlled phase become that gate; what cancels vanishes",
+    "whole-gates": "gates that make up a multi-controlled phase, or fewer of them, become these; what cancels vanishes",
     "resynthesis": "runs of gates on two qubits become their Weyl factors; three CX that are a SWAP, a relabelling",
     "mirrored": "runs on two qubits become a relabelling (SWAP) and fewer factors, if the search finds that cheaper",
     "embedding": "CX gates change places with neighbours, if the search finds that cheaper, as copies live longer then",
@@ -50,13 +50,16 @@ def enabled(without: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(name for name in TECHNIQUES if name not in off)
 
 
-def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: float = 0.0) -> LogicalCircuit:
+def rewrite(
+    circuit: LogicalCircuit, techniques: Collection[str], error_budget: float = 0.0, widest: int | None = None
+) -> LogicalCircuit:
     """A circuit with fewer diagonal gates, equal up to a global phase and what the error budget allows.
 
     Args:
         circuit: in normal form; one-qubit gates are not merged before.
         techniques: names of `TECHNIQUES`.
         error_budget: bound on the operator norm of the difference.
+        widest: gates on more wires than this would be taken apart again (None: no limit).
     """
     from distq.rewrite.budget import drop_rotations
     from distq.rewrite.embedding import exchange_neighbours
@@ -65,10 +68,10 @@ def rewrite(circuit: LogicalCircuit, techniques: Collection[str], error_budget: 
 
     if "resynthesis" in techniques:
         # SWAPs first, because other techniques would tear them apart; the rest last, because it hides exact angles.
-        circuit = normalise(resynthesise(circuit, swaps=True), techniques)
+        circuit = normalise(resynthesise(circuit, swaps=True), techniques, widest)
         circuit = resynthesise(circuit, mirror=False)
     else:
-        circuit = normalise(circuit, techniques)
+        circuit = normalise(circuit, techniques, widest)
     circuit = drop_rotations(circuit, error_budget)
     if {"resynthesis", "mirrored"} <= set(techniques):
         circuit = resynthesise(circuit)

@@ -345,13 +345,13 @@ def _without_cycles(classes: int, a: Int64, b: Int64, before: Int64, after: Int6
 
 
 def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_], fixed: int) -> None:
-    """Raise for blocks with measurements, guards, or general one-qubit gates on many wires."""
+    """Raise for blocks with measurements or guards, and for those on many wires that only matrices prove."""
     circuit = old.circuit
     n = old.count
     inside = is_block[label]
     row = old.row[:n]
     stuck = (old.kind[:n] == fixed) & inside
-    if not stuck.any():
+    if not stuck.any() and not items.dense:
         return
     unitary = (circuit.code[row] < Op.MCP) & (circuit.guard[row] < 0)
     bad = np.zeros(len(is_block), np.bool_)
@@ -361,6 +361,7 @@ def _refuse(items: Items, old: Items, label: Int64, is_block: NDArray[np.bool_],
     wires = np.bincount(pairs // circuit.num_qubits, minlength=len(is_block))
     has_general = np.zeros(len(is_block), np.bool_)
     has_general[label[stuck & unitary]] = True
+    has_general[label[items.roots()[items.dense]]] = True
     bad |= has_general & (wires > DENSE)
     if bad.any():
         raise ImpossibleError(np.flatnonzero(bad[label]))
@@ -389,6 +390,8 @@ def _starts(items: Items, old: Items, number: Int64) -> tuple[Int64, NDArray[np.
     start = np.where(found, begins[at], -1)
     leg = items.first[: items.count]
     early = (number >= 0) & (items.width[: items.count] == 1) & (leg >= 0)
+    # What a pass has added to a block is where that pass wants it, in the block.
+    early[old.count :] = False
     early &= (start[leg] < 0) | (items.key[: items.count] < old.key[old.legs[0][start[leg]]])
     return start, early
 

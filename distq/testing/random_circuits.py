@@ -32,7 +32,7 @@ FEATURES = (
     "pauli",
     "runs",
 )
-#: Not in a circuit unless it is asked for: multi-qubit gates written out in CX and one-qubit gates.
+#: Not in a circuit unless it is asked for: multi-qubit gates written out in gates on one and two qubits.
 WRITTEN_OUT = "written-out"
 #: All that leaves the circuit unitary.
 UNITARY_FEATURES = ("standard", "clifford", "multi", "unitary", "swap", "parameters", "barrier", "runs")
@@ -126,6 +126,17 @@ def random_circuit(
         writer.room = num_gates - len(circuit.data)
         writer.operation(circuit, 0)
     return circuit
+
+
+def _written_out(gate: Any) -> QuantumCircuit:
+    """A gate in one- and two-qubit gates."""
+    from qiskit import QuantumCircuit
+
+    body = QuantumCircuit(gate.num_qubits)
+    body.append(gate, range(gate.num_qubits))
+    while any(len(step.qubits) > 2 for step in body.data):
+        body = body.decompose()
+    return body
 
 
 class _Writer:
@@ -257,21 +268,32 @@ class _Writer:
                 circuit.u(c.angle(), c.angle(), c.angle(), x)
 
     def add_written_out(self, circuit: QuantumCircuit, depth: int) -> None:
-        """CCX or its relative without phases in CX and T; a rotation between two CX; or two CX that cancel."""
-        from qiskit.circuit.library import CCXGate, RCCXGate
+        """A multi-controlled gate in CX and T; gates that undo each other around others; or two CX."""
+        from qiskit.circuit.library import C4XGate, CCXGate, MCPhaseGate, RCCXGate
 
         c = self.choices
-        a, b, *rest = self.some(3)
-        which = c.integer(0, 4)
-        gate = CCXGate() if which < 2 else RCCXGate()
-        if which < 3 and len(gate.definition.data) <= self.room:
-            circuit.compose(gate.definition, [a, b, *rest], inplace=True)
-            return
-        circuit.cx(a, b)
-        if which < 4 and self.room > 2:
-            circuit.rz(c.angle(), b)
-        if self.room > 1:
-            circuit.cx(a, b)
+        which = c.integer(0, 7)
+        gate: Any = CCXGate() if which < 2 else RCCXGate()
+        if which == 5 and len(self.qubits) > 3:
+            gate = C4XGate() if len(self.qubits) > 4 and c.integer(0, 1) else MCPhaseGate(c.angle(), 3)
+        body = _written_out(gate)
+        qubits = self.some(gate.num_qubits)
+        if which == 6 and 2 * len(body.data) < self.room:
+            circuit.compose(body, qubits, inplace=True)
+            circuit.rz(c.angle(), qubits[-1])
+            circuit.compose(body.inverse(), qubits, inplace=True)
+        elif which == 7 and 4 * len(body.data) <= self.room:
+            other = self.some(gate.num_qubits)
+            for step, where in ((body, qubits), (body, other), (body.inverse(), qubits), (body.inverse(), other)):
+                circuit.compose(step, where, inplace=True)
+        elif which not in (3, 4) and len(body.data) <= self.room:
+            circuit.compose(body, qubits, inplace=True)
+        else:
+            circuit.cx(*qubits[:2])
+            if which != 4 and self.room > 2:
+                circuit.rz(c.angle(), qubits[1])
+            if self.room > 1:
+                circuit.cx(*qubits[:2])
 
     def add_measure(self, circuit: QuantumCircuit, depth: int) -> None:
         circuit.measure(self.some(1)[0], self.choices.choice(self.clbits))

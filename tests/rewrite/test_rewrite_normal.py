@@ -33,7 +33,9 @@ from distq.cli.main import main
 from distq.errors import UsageError
 from distq.network.presets import resolve
 from distq.ops import Op
+from distq.rewrite import normal
 from distq.rewrite.passes import COMPETING, TECHNIQUES, enabled, rewrite
+from distq.rewrite.regroup import write_items
 
 PI = math.pi
 #: The others have tests of their own: test_rewrite_resynthesis, test_rewrite_exchange.
@@ -118,11 +120,21 @@ def same(a, b):
 
 
 def check(before, values=None):
-    """The normal form of a circuit; its witnesses are right, and it has no more gates than before."""
-    after = rewrite(before, NORMAL)
-    if after is not before:
-        check_witnesses(before, after, values)
-        assert all(a <= b for a, b in zip(size(after), size(before)))
+    """The normal form of a circuit; its witnesses are right, level by level, and it has no more gates than before."""
+    made = []
+
+    def record(items, old):
+        made.append((old.circuit, write_items(items, old)))
+        return made[-1][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normal, "write_items", record)
+        after = level = rewrite(before, NORMAL)
+    while level is not before:
+        (source,) = (old for old, new in made if new is level)
+        check_witnesses(source, level, values)
+        level = source
+    assert all(a <= b for a, b in zip(size(after), size(before)))
     return after
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import CCXGate
+from qiskit.circuit.library import C4XGate, CCXGate, MCPhaseGate, RC3XGate, RCCXGate
 from stages import difference
 
 from distq.circuit.from_qiskit import from_qiskit
@@ -73,6 +73,58 @@ def test_all_forms_and_their_expansions(block):
             wide = np.flatnonzero(form.arity > 2)
             for rows in (wide, rng.permutation(wide)[: len(wide) // 2]):
                 assert difference(circuit, expand_gates(form, rows)) is None, (seed, name, rows)
+
+
+def written_out(gate):
+    """A gate in gates on one and two qubits."""
+    circuit = QuantumCircuit(gate.num_qubits)
+    circuit.append(gate, range(gate.num_qubits))
+    while any(len(step.qubits) > 2 for step in circuit.data):
+        circuit = circuit.decompose()
+    return circuit
+
+
+BODIES = [written_out(g) for g in (CCXGate(), RCCXGate(), RC3XGate(), MCPhaseGate(0.3, 3), MCPhaseGate(-0.7, 4))]
+BODIES.append(written_out(C4XGate()))
+
+
+def circuit_of_windows(rng):
+    """Multi-controlled gates in small gates, around others and between."""
+    n = int(rng.integers(5, 8))
+    circuit = QuantumCircuit(n)
+    for _ in range(int(rng.integers(2, 8))):
+        body, other = (BODIES[int(k)] for k in rng.integers(len(BODIES), size=2))
+        p, q = rng.permutation(n).tolist(), rng.permutation(n).tolist()
+        first, second = p[: body.num_qubits], q[: other.num_qubits]
+        kind = int(rng.integers(4))
+        if kind:
+            circuit.compose(body, first, inplace=True)
+        if kind == 1:
+            circuit.compose(other, second, inplace=True)
+        elif kind == 2:
+            circuit.rz(float(rng.choice(ANGLES)), q[0])
+        if kind in (1, 2):
+            circuit.compose(body.inverse(), first, inplace=True)
+        if kind == 1:
+            circuit.compose(other.inverse(), second, inplace=True)
+        for gate in (circuit.h, circuit.t, circuit.x, circuit.s)[: int(rng.integers(5))]:
+            gate(int(rng.integers(n)))
+        if kind == 0:
+            circuit.ccx(*p[:3])
+            circuit.rzz(0.3, *q[:2])
+    return circuit
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_windows(block):
+    for seed in range(3 * block, 3 * block + 3):
+        rng = np.random.default_rng(seed)
+        circuit = circuit_of_windows(rng)
+        for name, form in stages(circuit):
+            assert difference(circuit, form) is None, (seed, name)
+            wide = np.flatnonzero(form.arity > 2)
+            rows = rng.permutation(wide)[: len(wide) // 2]
+            assert difference(circuit, expand_gates(form, rows)) is None, (seed, name, rows)
 
 
 def test_rotations_in_other_blocks_and_gates_that_pass_them():
