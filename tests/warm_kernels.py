@@ -31,6 +31,9 @@ def search() -> None:
 
 def rest() -> None:
     """The kernels of the rewrites, of routing, of schedules and of predictions: a circuit whose homes are given."""
+    from qiskit import QuantumCircuit, transpile
+    from qiskit.circuit.library import MCPhaseGate
+
     from distq.circuit.from_qiskit import from_qiskit
     from distq.fidelity.predict import predict_fidelity
     from distq.mapping.route import map_program
@@ -54,6 +57,8 @@ def rest() -> None:
     network = Network.all_to_all(2, 2, 1, hardware=chain, link_hardware=link)
     form, logical, _ = normalise(from_qiskit(circuit), network)
     list(other_forms(form, NAMES))
+    written_out = transpile(QuantumCircuit(4).compose(MCPhaseGate(0.3, 3), range(4)), basis_gates=["u", "cx"])
+    normalise(from_qiskit(written_out), Network.all_to_all(2, 2, None))
     graph = build_packets(logical)
     qubits = np.repeat(np.arange(4), np.diff(graph.packet_offsets) + 1)
     sites = (graph.leg_qubit[graph.node_offsets[:-1]] // 2).astype(np.int32)

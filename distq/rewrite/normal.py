@@ -47,12 +47,15 @@ def _shorten(circuit: LogicalCircuit, widest: int | None) -> LogicalCircuit:
     Each level has witnesses of its own, because the gates that windows are made of are at one place in the circuit of
     the level, but the instructions that these came from need not be.
     """
+    from distq.rewrite.turns import split_turns
+
+    best, circuit = circuit, split_turns(circuit)
     for _ in range(LEVELS):
         shorter = _shorten_once(circuit, widest)
         if shorter is circuit:
             break
-        circuit = shorter
-    return circuit
+        best = circuit = shorter
+    return best
 
 
 def _shorten_once(circuit: LogicalCircuit, widest: int | None) -> LogicalCircuit:

@@ -19,6 +19,7 @@ from distq.rewrite import windows
 from distq.rewrite.items import read_items
 from distq.rewrite.normal import normalise
 from distq.rewrite.passes import enabled
+from distq.rewrite.turns import split_turns
 
 TECHNIQUES = ("gadgets", "whole-gates")
 BASES = (("cx", "u"), ("cx", "rz", "h", "sx", "x"), ("cz", "rz", "sx", "x"))
@@ -218,3 +219,29 @@ def test_many_gates():
     start = time.process_time()
     assert windows.shorten_windows(items, banned) == 0
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize("basis", [["u", "cx"], ["rz", "sx", "x", "cx"]])
+def test_merged_one_qubit_gates(basis: list[str]) -> None:
+    """Between the CX of a written out gate other compilers leave H with a rotation on either side as one gate."""
+    circuit = QuantumCircuit(4)
+    circuit.ry(0.3, range(4))
+    circuit.append(MCPhaseGate(0.3, 3), range(4))
+    circuit.rx(0.7, range(4))
+    written = transpile(circuit, basis_gates=basis, optimization_level=1)
+    assert {step.operation.num_qubits for step in written.data} == {1, 2}
+    form = normalise(from_qiskit(written), enabled())
+    assert form.arity[form.arity > 1].tolist() == [4]
+
+
+def test_turns_that_stay() -> None:
+    circuit = QuantumCircuit(1)
+    circuit.u(0.3, math.pi / 2, 0, 0)
+    circuit.u(math.pi, 0.4, 0.5, 0)
+    circuit.u(math.pi / 2, 0.4, math.pi, 0)
+    form = from_qiskit(circuit)
+    assert split_turns(form) is form
+    circuit.u(math.pi / 2, 0.4, 0.5, 0)
+    form = split_turns(from_qiskit(circuit))
+    assert [Op(code) for code in form.code] == [Op.U, Op.U, Op.U, Op.RZ, Op.RY, Op.RZ]
+    assert len(set(form.origin[3:].tolist())) == 1
