@@ -34,6 +34,7 @@ class SearchOptions:
         tapes: runs of the search for few communication qubits (`pressure`).
         tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
         tape_most: most legs that it reads.
+        routes: work of the search for routes (`route`): about as many entries of states that are read.
     """
 
     fold: bool
@@ -52,6 +53,7 @@ class SearchOptions:
     tapes: int
     tape_each: int
     tape_most: int
+    routes: int
 
 
 #: The budget of each effort.
@@ -73,6 +75,7 @@ OPTIONS = {
         tapes=3,
         tape_each=300,
         tape_most=10_000_000,
+        routes=300_000_000,
     ),
     "default": SearchOptions(
         fold=True,
@@ -91,6 +94,7 @@ OPTIONS = {
         tapes=4,
         tape_each=1_000,
         tape_most=40_000_000,
+        routes=2_000_000_000,
     ),
     "best": SearchOptions(
         fold=True,
@@ -109,6 +113,7 @@ OPTIONS = {
         tapes=10,
         tape_each=5_000,
         tape_most=200_000_000,
+        routes=10_000_000_000,
     ),
 }
 
@@ -123,6 +128,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "dynamic": {"runs": 0},
     "exact-sites": {"exact": 0},
     "pressure": {"tapes": 0},
+    "routes": {"routes": 0},
 }
 
 _off: set[str] = set()

@@ -99,9 +99,11 @@ class _Walk:
             elif kind == Step.FETCH:
                 self.fetch(i, a, b, c)
             elif kind == Step.DROP:
-                self.copies[a].pop(b)
+                self.copies[a].pop(b, -1)  # -1: left by an exchange, and counted there
             elif kind == Step.SHIFT:
-                self.made[self.copies[a].pop(b)].move = len(self.changes)
+                copy = self.copies[a].pop(b, -1)
+                if copy >= 0:
+                    self.made[copy].move = len(self.changes)
                 self.change(i, self.packet[i], a, b)
             elif kind == Step.PARK:
                 self.parked += 1
@@ -110,6 +112,7 @@ class _Walk:
             elif kind == Step.EXCHANGE:
                 exchanges.append(len(self.changes))
                 there, here = self.home[b], self.home[a]
+                self.copies[a].pop(there, -1)
                 self.change(i, self.packet[i], a, there)
                 self.change(i, self.packet_of_b[i], b, here)
         return self.finish(set(exchanges))
