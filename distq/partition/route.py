@@ -34,11 +34,13 @@ MOST_NODES = 30_000
 #: Most states kept of as many ebits, and rows of the record of what was tried.
 WIDEST, HISTORY = 200, 3_000_000
 #: (How many of the next nodes count with full weight, more or less; the price of a hop that no copy can make.)
-VIEWS = ((16.0, 1.5), (40.0, 2.0), (8.0, 1.0))
+VIEWS = ((16.0, 1.0), (40.0, 1.5), (8.0, 0.7))
 #: Homes to begin from, and searches that are repeated with a wider beam.
 STARTS, FINALS = 3, 3
 #: Turns forwards and backwards from each of the homes to begin from.
 TURNS = 3
+#: What a gate far ahead is thought to cost, out of the mean of the best plan.
+MEAN = 1.0
 
 
 def needs_routes(network: Network, allowed: NDArray[np.bool_]) -> bool:
@@ -269,7 +271,7 @@ def improve_routes(circuit: LogicalCircuit, problem: PartitionProblem, plans: li
         for turn in range(TURNS if free else 1):
             if problem.halt.asked():
                 break
-            mean = 0.7 * least / gates
+            mean = MEAN * least / gates
             answer = search.search(homes, 2 * least, each, view, mean)
             if answer is None:
                 break
@@ -286,7 +288,7 @@ def improve_routes(circuit: LogicalCircuit, problem: PartitionProblem, plans: li
     for ebits, homes, (actions, view) in found[:FINALS]:
         if problem.halt.asked():
             break
-        answer = search.search(homes, ebits, options.routes // (2 * FINALS), view, 0.7 * least / gates)
+        answer = search.search(homes, ebits, options.routes // (2 * FINALS), view, MEAN * least / gates)
         plan = _plan(circuit, problem, search, homes, actions if answer is None else answer[1])
         if cost(plan, network) < min([*paid, *([cost(best, network)] if best else [])]):
             best = plan
