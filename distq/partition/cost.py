@@ -20,10 +20,10 @@ ONE_PAIR = (Step.FETCH, Step.GATHER, Step.MERGE)
 def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None) -> int:
     """Ebits of a plan, or the estimate for a placement [ebits].
 
-    For a plan it is the count: one for each FETCH, GATHER and MERGE, two or three for each EXCHANGE. For a placement it is
-    the sum over packets of the Steiner tree of the modules in which the packet must be present, and over parity gates
-    of that of the sites of their legs. Both agree on complete networks with unlimited communication qubits; else the
-    count of a plan may be higher.
+    For a plan it is the count: one for each FETCH, GATHER and MERGE, two or three for each EXCHANGE. For a placement
+    it is the sum over packets of the Steiner tree of the modules in which the packet must be present, and over parity
+    gates of that of the sites of their legs. Both agree on complete networks with unlimited communication qubits;
+    else the count of a plan may be higher.
 
     Args:
         x: a plan or a placement.

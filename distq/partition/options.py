@@ -75,7 +75,7 @@ OPTIONS = {
         tapes=3,
         tape_each=300,
         tape_most=10_000_000,
-        routes=300_000_000,
+        routes=100_000_000,
     ),
     "default": SearchOptions(
         fold=True,
@@ -94,7 +94,7 @@ OPTIONS = {
         tapes=4,
         tape_each=1_000,
         tape_most=40_000_000,
-        routes=2_000_000_000,
+        routes=600_000_000,
     ),
     "best": SearchOptions(
         fold=True,
@@ -113,7 +113,7 @@ OPTIONS = {
         tapes=10,
         tape_each=5_000,
         tape_most=200_000_000,
-        routes=10_000_000_000,
+        routes=5_000_000_000,
     ),
 }
 

@@ -22,7 +22,6 @@ from distq.network.model import Network
 from distq.partition.cost import cost
 from distq.partition.order import Orderer, classical_dependencies, graph_homes, plan_of
 from distq.partition.order_state import relay_distances
-from distq.partition.packets import PacketGraph
 from distq.partition.plan import Placement, Plan, Step
 from distq.partition.pressure import MOST_COMM
 from distq.partition.registry import PartitionProblem
@@ -34,9 +33,9 @@ MOST_NODES = 30_000
 #: Most states kept of as many ebits, and rows of the record of what was tried.
 WIDEST, HISTORY = 200, 3_000_000
 #: (How many of the next nodes count with full weight, more or less; the price of a hop that no copy can make.)
-VIEWS = ((16.0, 1.0), (40.0, 1.5), (8.0, 0.7))
+VIEWS = ((16.0, 1.0), (40.0, 1.5), (8.0, 0.7), (60.0, 0.7), (24.0, 2.5))
 #: Homes to begin from, and searches that are repeated with a wider beam.
-STARTS, FINALS = 3, 3
+STARTS, FINALS = 2, 3
 #: Turns forwards and backwards from each of the homes to begin from.
 TURNS = 3
 #: What a gate far ahead is thought to cost, out of the mean of the best plan.
@@ -120,6 +119,11 @@ def _lists(members: list[list[int]]) -> tuple[Int32, Int32]:
     return offsets.astype(np.int32), np.array([x for y in members for x in y], np.int32)
 
 
+def _flat(values: Any) -> Int32:
+    """As the kernels want it."""
+    return np.ascontiguousarray(values, np.int32)
+
+
 class RouteSearch:
     """The beam search for one circuit on one network, forwards and backwards."""
 
@@ -153,9 +157,7 @@ class RouteSearch:
             legs = np.concatenate([np.arange(offsets[x], offsets[x + 1]) for x in range(size - 1, -1, -1)])
             qubit, packet, segment = qubit[legs], packet[legs], turned[segment[legs]]
             offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[::-1])]).astype(np.int32)
-            before, after = (
-                [[size - 1 - y for y in nodes] for nodes in lists[::-1]] for lists in (after, before)
-            )
+            before, after = ([[size - 1 - y for y in nodes] for nodes in lists[::-1]] for lists in (after, before))
         members: list[list[int]] = [[] for _ in range(segments)]
         for x in range(size):
             for leg in range(offsets[x], offsets[x + 1]):
@@ -167,7 +169,6 @@ class RouteSearch:
         nodes_offsets, segment_nodes = _lists(members)
         before_offsets, before_ = _lists(before)
         after_offsets, after_ = _lists(after)
-        as32 = lambda x: np.ascontiguousarray(x, np.int32)  # noqa: E731
         return Routes(
             num_qubits=n,
             num_nodes=size,
@@ -179,26 +180,26 @@ class RouteSearch:
             copies=4 * n,
             load=load,
             size=load + k,
-            node_offsets=as32(offsets),
-            leg_qubit=as32(qubit),
-            leg_segment=as32(segment),
-            leg_packet=as32(packet),
-            segment_end=as32(ends),
-            segment_packet=as32(segment_packet),
+            node_offsets=_flat(offsets),
+            leg_qubit=_flat(qubit),
+            leg_segment=_flat(segment),
+            leg_packet=_flat(packet),
+            segment_end=_flat(ends),
+            segment_packet=_flat(segment_packet),
             nodes_offsets=nodes_offsets,
             segment_nodes=segment_nodes,
-            flips=as32(flips),
+            flips=_flat(flips),
             before_offsets=before_offsets,
             before=before_,
             after_offsets=after_offsets,
             after=after_,
             comm=comm,
-            data=as32(np.where(problem.allowed, problem.capacities, 0)),
-            hop=as32(hop),
-            distance=as32(distance),
-            hops=as32(relay_distances(network, 0)[0]),
-            linked=as32(network.link_of >= 0),
-            movable=as32(~problem.pinned),
+            data=_flat(np.where(problem.allowed, problem.capacities, 0)),
+            hop=_flat(hop),
+            distance=_flat(distance),
+            hops=_flat(relay_distances(network, 0)[0]),
+            linked=_flat(network.link_of >= 0),
+            movable=_flat(~problem.pinned),
         )
 
     def search(

@@ -169,8 +169,8 @@ def candidates(
                 known = known or (todo[c, 1] == p and todo[c, 2] == st[q])
             if not known and r.distance[st[p], st[q]] > 0:
                 served = 0
-                for l in range(j, count):
-                    g = r.node_offsets[window[l]]
+                for y in range(j, count):
+                    g = r.node_offsets[window[y]]
                     for z in range(2):
                         if r.leg_packet[g + z] == r.leg_packet[i + side] and st[r.leg_qubit[g + 1 - z]] == st[q]:
                             served += 1

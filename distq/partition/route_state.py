@@ -82,7 +82,7 @@ def slot_of(r: Any, st: Any, q: Any, m: Any) -> Any:
 @inner
 def has_copies(r: Any, st: Any, q: Any) -> Any:
     """Whether q has a copy anywhere."""
-    for i in range(r.copies, r.copies + r.num_modules * r.slots):
+    for i in range(r.copies, r.copies + r.num_modules * r.slots):  # noqa: SIM110 - Numba has no generators
         if st[i] == q:
             return True
     return False
@@ -115,7 +115,7 @@ def is_ready(r: Any, st: Any, done: Any, x: Any) -> Any:
     for i in range(r.node_offsets[x], r.node_offsets[x + 1]):
         if st[r.segment + r.leg_qubit[i]] != r.leg_segment[i]:
             return False
-    for i in range(r.before_offsets[x], r.before_offsets[x + 1]):
+    for i in range(r.before_offsets[x], r.before_offsets[x + 1]):  # noqa: SIM110
         if not done[r.before[i]]:
             return False
     return True
@@ -278,8 +278,10 @@ def settle(r: Any, st: Any, done: Any, stack: Any, depth: Any, log: Any) -> Any:
 
 @inner
 def flips_ahead(r: Any, st: Any, q: Any) -> Any:
-    """Whether the present packet of q goes on after an X-type gate: a module that has no reason to wait for the end
-    of an exchange must not carry that out before it."""
+    """Whether the present packet of q goes on after an X-type gate.
+
+    The module where q is after an exchange would not wait with it for the last CX, if the copy for that stays.
+    """
     s = st[r.segment + q] + 1
     while s < r.segment_end[q] and r.segment_packet[s] == r.segment_packet[s - 1]:
         if r.flips[s]:
