@@ -304,8 +304,17 @@ def _plan(
     script, ends = search.script(homes, actions)
     place = graph_homes(graph, homes)
     sites = place[(graph.leg_packet + graph.leg_qubit)[graph.node_offsets[:-1]]]
-    asked = np.where(problem.final >= 0, problem.final, ends)
-    asked = np.where(problem.tied, homes[problem.end_qubit], asked)
-    asked = np.where(problem.pinned, homes, asked).astype(np.int32)
-    placement = Placement(place, sites, "route", final_homes=asked)
+    placement = Placement(place, sites, "route", final_homes=_ends(problem, homes, ends))
     return plan_of(RouteOrderer(circuit, problem, placement, script), circuit, graph, placement)
+
+
+def _ends(problem: PartitionProblem, homes: Int32, ends: Int32) -> Int32:
+    """(n,) where each wire must end: as asked for, else where the search left it or, if that is full, near it."""
+    asked = np.where(problem.tied, homes[problem.end_qubit], problem.final)
+    asked = np.where(problem.pinned, homes, asked).astype(np.int32)
+    load = np.bincount(asked[asked >= 0], minlength=problem.num_modules)
+    for q in np.flatnonzero(asked < 0).tolist():
+        room = np.flatnonzero(problem.allowed & (load < problem.capacities))
+        asked[q] = room[np.argmin(problem.span.distances[ends[q], room])]
+        load[asked[q]] += 1
+    return asked

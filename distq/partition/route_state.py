@@ -11,13 +11,16 @@ from distq.partition.kernels import inner
 
 #: Rows of the script that a search leaves behind: steps of the plan without turns and settling.
 NODE, DROP, FETCH, SHIFT, EXCHANGE = 0, 1, 2, 3, 4
+#: What makes copies of a qubit useless for an exchange: a flip while it had any, or LEFT + m: the exchange before left
+#: one in module m, and no other module waits for the end of that exchange. Both last while there are copies.
+FLIPPED, LEFT = 1, 2
 
 
 class Routes(NamedTuple):
     """What stays the same; n qubits, M nodes with L legs, S segments, k modules, at most C copies in one.
 
     A state is an int32 array, at the offsets below: of each qubit its home, its present segment, nodes left there, and
-    whether a flip happened while it had copies; for each module C qubits that have a copy there (-1: none), and how
+    why its copies are of no use for an exchange; for each module C qubits that have a copy there (-1: none), and how
     many have their home there. The bytes of `done` belong to it.
     """
 
@@ -238,7 +241,7 @@ def execute(r: Any, st: Any, done: Any, x: Any, site: Any, stack: Any, depth: An
                     st[i] = -1
             st[r.dirty + q] = 0
         elif r.flips[s] and has_copies(r, st, q):
-            st[r.dirty + q] = 1
+            st[r.dirty + q] = FLIPPED
         if not ends:
             st[r.left + q] = r.nodes_offsets[s + 1] - r.nodes_offsets[s]
             depth = look_at(r, st, done, q, stack, depth)
@@ -295,7 +298,7 @@ def exchange(r: Any, st: Any, done: Any, p: Any, q: Any, stack: Any, log: Any) -
     """Let two qubits in linked modules change places, p being the control of the first CX; (ebits, nodes done)."""
     a, b = st[p], st[q]
     cost, count = 0, 0
-    if slot_of(r, st, p, b) >= 0 and st[r.dirty + p]:
+    if st[r.dirty + p] and (slot_of(r, st, p, b) < 0 or st[r.dirty + p] != LEFT + b):
         drop_all(r, st, p, -1, log)
     if slot_of(r, st, p, b) < 0:
         cost = fetch(r, st, done, p, b, log)
@@ -303,7 +306,7 @@ def exchange(r: Any, st: Any, done: Any, p: Any, q: Any, stack: Any, log: Any) -
             return -1, 0
         depth = look_at(r, st, done, p, stack, 0)
         count = settle(r, st, done, stack, depth, log)
-    flags = 1 if slot_of(r, st, p, b) >= 0 and not st[r.dirty + p] else 0
+    flags = 1 if slot_of(r, st, p, b) >= 0 and (st[r.dirty + p] == 0 or st[r.dirty + p] == LEFT + b) else 0
     drop_all(r, st, p, b if flags else -1, log)
     drop_all(r, st, q, -1, log)
     if not evict(r, st, done, a, 1, -1, log):
@@ -317,6 +320,7 @@ def exchange(r: Any, st: Any, done: Any, p: Any, q: Any, stack: Any, log: Any) -
     if not flips_ahead(r, st, q) and uses(r, st, done, q, b) > 0:
         flags += 2
         insert(r, st, q, b)
+        st[r.dirty + q] = LEFT + b
     write(log, EXCHANGE, p, q, flags)
     depth = look_at(r, st, done, p, stack, 0)
     depth = look_at(r, st, done, q, stack, depth)
