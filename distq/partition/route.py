@@ -97,6 +97,13 @@ class RouteOrderer(Orderer):
             self.copies[p].remove(there)
             self.held[there].remove(p)
             self.free[there] += 1
+            i = len(self.steps) - 1
+            while self.steps[i][0] == Step.DROP:
+                i -= 1
+            if self.steps[i][:2] == (Step.FETCH, p) and self.steps[i][3] == there:
+                # It served nothing else, so that it is one of the exchange.
+                del self.steps[i]
+                copies -= 1
         self.steps.append((Step.EXCHANGE, p, q, copies))
         for v, old, new in ((p, here, there), (q, there, here)):
             self.residents[old].discard(v)

@@ -99,11 +99,9 @@ class _Walk:
             elif kind == Step.FETCH:
                 self.fetch(i, a, b, c)
             elif kind == Step.DROP:
-                self.copies[a].pop(b, -1)  # -1: left by an exchange, and counted there
+                self.copies[a].pop(b)
             elif kind == Step.SHIFT:
-                copy = self.copies[a].pop(b, -1)
-                if copy >= 0:
-                    self.made[copy].move = len(self.changes)
+                self.made[self.copies[a].pop(b)].move = len(self.changes)
                 self.change(i, self.packet[i], a, b)
             elif kind == Step.PARK:
                 self.parked += 1
@@ -115,6 +113,9 @@ class _Walk:
                 self.copies[a].pop(there, -1)
                 self.change(i, self.packet[i], a, there)
                 self.change(i, self.packet_of_b[i], b, here)
+                if c & 2:  # its pair counts as one of the exchange, so that this copy has no step
+                    self.copies[b][there] = len(self.made)
+                    self.made.append(_Copy(-1, self.packet_of_b[i], here, there, -1))
         return self.finish(set(exchanges))
 
     @property
