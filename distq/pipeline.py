@@ -348,6 +348,7 @@ def _make_plan(
     from distq.partition.packets import build_packets
     from distq.partition.place import make_problem, solve
     from distq.partition.pressure import frugal, improve_pressure
+    from distq.partition.route import improve_routes
     from distq.partition.serve import modest, scattered, unservable
 
     effort, seed = options["effort"], options["seed"]
@@ -383,6 +384,10 @@ def _make_plan(
         if together is not None:
             with clock("order"), suppress(InfeasibleError):
                 plans.append(order(circuit, graph, network, together, exchange))
+        with clock("order"), options["halt"].interruptible(clock.progress):
+            routed = improve_routes(circuit, problem, plans) if exchange else None
+        if routed is not None:
+            plans.append(routed)
     with clock("order"), options["halt"].interruptible(clock.progress):
         chooser = Chooser.of_plans(plans, placements[1:], effort, seed, exchange=exchange, halt=options["halt"])
         if callable(objective):

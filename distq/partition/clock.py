@@ -75,7 +75,7 @@ class Clock:
         elif kind == Step.PARK:
             self._park(a)
         elif kind == Step.EXCHANGE:
-            self._exchange(a, b)
+            self._exchange(a, b, c)
         elif kind in (Step.GATHER, Step.MERGE):
             self._gather(b, c, kind == Step.MERGE)
         elif kind == Step.JUMP and b >= 0:
@@ -168,15 +168,20 @@ class Clock:
             there_too.clear()
         there_too.append((made, slot))
 
-    def _exchange(self, p: int, q: int) -> None:
-        for control, target in ((p, q), (q, p), (p, q)):
+    def _exchange(self, p: int, q: int, copies: int) -> None:
+        for i, (control, target) in enumerate(((p, q), (q, p), (p, q))):
             here, there = self.home[control], self.home[target]
-            self._fetch(control, here, there)
+            if i or not copies & 1:
+                self._fetch(control, here, there)
             time = max(self.share[control][there], self.share[target][there], self.frame[control]) + self.two[there]
             self.share[control][there] = self.share[target][there] = time
-            self._drop(control, there)
+            if i < 2 or not copies & 2:
+                self._drop(control, there)
         here, there = self.home[p], self.home[q]
+        kept = self.share[p].get(there)
         self.share[p], self.share[q] = {there: self.share[q][there]}, {here: self.share[p][here]}
+        if kept is not None:
+            self.share[q][there], self.slot[q][there] = kept, self.slot[p].pop(there)
         self.home[p], self.home[q] = there, here
 
 

@@ -20,10 +20,10 @@ ONE_PAIR = (Step.FETCH, Step.GATHER, Step.MERGE)
 def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None) -> int:
     """Ebits of a plan, or the estimate for a placement [ebits].
 
-    For a plan it is the count: one for each FETCH, GATHER and MERGE, three for each EXCHANGE. For a placement it is
-    the sum over packets of the Steiner tree of the modules in which the packet must be present, and over parity gates
-    of that of the sites of their legs. Both agree on complete networks with unlimited communication qubits; else the
-    count of a plan may be higher.
+    For a plan it is the count: one for each FETCH, GATHER and MERGE, two or three for each EXCHANGE. For a placement
+    it is the sum over packets of the Steiner tree of the modules in which the packet must be present, and over parity
+    gates of that of the sites of their legs. Both agree on complete networks with unlimited communication qubits;
+    else the count of a plan may be higher.
 
     Args:
         x: a plan or a placement.
@@ -35,7 +35,7 @@ def cost(x: Placement | Plan, network: Network, graph: PacketGraph | None = None
     """
     if isinstance(x, Plan):
         pairs = np.count_nonzero(np.isin(x.kind, ONE_PAIR))
-        return int(pairs) + EXCHANGE_EBITS * int(np.count_nonzero(x.kind == Step.EXCHANGE))
+        return int(pairs) + int(exchange_ebits(x).sum())
     if graph is None:
         raise UsageError("the cost of a Placement needs the packets it belongs to: cost(placement, network, graph)")
     span = span_cost(network)
@@ -70,8 +70,13 @@ def ebits_per_link(plan: Plan) -> NDArray[np.int64]:
     exchange = plan.kind == Step.EXCHANGE
     if exchange.any():
         a, b = exchange_modules(plan)
-        np.add.at(total, network.link_of[a, b], EXCHANGE_EBITS)
+        np.add.at(total, network.link_of[a, b], exchange_ebits(plan))
     return total
+
+
+def exchange_ebits(plan: Plan) -> NDArray[np.int64]:
+    """Ebits of each EXCHANGE step: one less where a copy that is there serves for the first CX."""
+    return EXCHANGE_EBITS - (plan.c[plan.kind == Step.EXCHANGE].astype(np.int64) & 1)
 
 
 def exchange_modules(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

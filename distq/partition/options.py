@@ -33,6 +33,7 @@ class SearchOptions:
         tapes: runs of the search for few communication qubits (`pressure`).
         tape_each: legs on the tape that such a run reads, times (legs of the circuit + junctions)^1.5.
         tape_most: most legs that it reads.
+        routes: work of the search for routes (`route`): about as many entries of states that are read.
     """
 
     fold: bool
@@ -50,6 +51,7 @@ class SearchOptions:
     tapes: int
     tape_each: int
     tape_most: int
+    routes: int
 
 
 #: The budget of each effort.
@@ -70,6 +72,7 @@ OPTIONS = {
         tapes=3,
         tape_each=300,
         tape_most=10_000_000,
+        routes=100_000_000,
     ),
     "default": SearchOptions(
         fold=True,
@@ -87,6 +90,7 @@ OPTIONS = {
         tapes=4,
         tape_each=1_000,
         tape_most=40_000_000,
+        routes=600_000_000,
     ),
     "best": SearchOptions(
         fold=True,
@@ -104,6 +108,7 @@ OPTIONS = {
         tapes=10,
         tape_each=5_000,
         tape_most=200_000_000,
+        routes=5_000_000_000,
     ),
 }
 
@@ -117,6 +122,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "dynamic": {"runs": 0},
     "exact-sites": {"exact": 0},
     "pressure": {"tapes": 0},
+    "routes": {"routes": 0},
 }
 
 _off: set[str] = set()

@@ -68,7 +68,9 @@ class Step(IntEnum):
     NODE = 5
     #: a = qubit: the home moves from its data qubit onto a communication qubit, inside the packet in which it leaves.
     PARK = 7
-    #: a, b = qubits in linked modules: they exchange homes by three cat-entangled CX. Three ebits.
+    #: a, b = qubits in linked modules: they exchange homes by three cat-entangled CX. Three ebits. c is a sum of 1: the
+    #: copy of a that is in b's module serves for the first CX, which saves its ebit (and ends the copy); 2: the copy
+    #: for the last CX stays, as a copy of b in the module that was its home.
     EXCHANGE = 6
     #: a = node (a parity gate), b, c = linked modules: the parity of the node's legs in b (`Plan.leg_sites`) and of
     #: what b holds for this node passes to c, which holds it until it passes it on or carries out the node; b holds

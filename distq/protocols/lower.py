@@ -382,13 +382,23 @@ class _Lowering:
         for q in wires:
             self.correct(Op.Z, self.at[q], self.home[q], outcome)
 
-    def exchange(self, p: int, q: int, _: int) -> None:
-        """SWAP of two qubits in linked modules as three CX, each by a copy of its control."""
-        for control, target in ((p, q), (q, p), (p, q)):
+    def exchange(self, p: int, q: int, copies: int) -> None:
+        """SWAP of two qubits in linked modules as three CX, each by a copy of its control.
+
+        The first copy may be there already (1 in `copies`). After the last CX the first home holds q: its copy may stay
+        as one of q (2).
+        """
+        for i, (control, target) in enumerate(((p, q), (q, p), (p, q))):
             here, there = self.home[control], self.home[target]
-            copy = self.cat_entangle(self.at[control], here, there)
+            if i == 0 and copies & 1:
+                copy = self.copies[p].pop(there)
+            else:
+                copy = self.cat_entangle(self.at[control], here, there)
             self.out.add(Op.CX, (copy, self.at[target]), tag=self.tag, exchange=self.exchanges)
-            self.cat_disentangle(copy, there, self.at[control], here)
+            if i == 2 and copies & 2:
+                self.copies[q][there] = copy
+            else:
+                self.cat_disentangle(copy, there, self.at[control], here)
         self.exchanges += 1
         self.home[p], self.home[q] = self.home[q], self.home[p]
         self.at[p], self.at[q] = self.at[q], self.at[p]

@@ -110,8 +110,12 @@ class _Walk:
             elif kind == Step.EXCHANGE:
                 exchanges.append(len(self.changes))
                 there, here = self.home[b], self.home[a]
+                self.copies[a].pop(there, -1)
                 self.change(i, self.packet[i], a, there)
                 self.change(i, self.packet_of_b[i], b, here)
+                if c & 2:  # its pair counts as one of the exchange, so that this copy has no step
+                    self.copies[b][there] = len(self.made)
+                    self.made.append(_Copy(-1, self.packet_of_b[i], here, there, -1))
         return self.finish(set(exchanges))
 
     @property

@@ -408,7 +408,9 @@ class _Machine(ReplayState):
         )
 
     def _rotate(self, strand: Strand, turn: Quaternion, flip: int, guard: int) -> None:
-        self._put(strand, Row.TURN, (turn[0], 0.0, 0.0, -turn[3] if flip else turn[3]), guard)
+        label = self._diagonal_label(strand)
+        turn = (turn[0], 0.0, 0.0, -turn[3] if flip else turn[3])
+        self.tape.rows.append((Row.TURN, (label,), turn, guard, self.row))
 
     def _flip(self, qubit: int, strand: Strand, turn: Quaternion, kind: str, single: bool) -> None:
         if kind != "x":
@@ -481,15 +483,13 @@ class _Machine(ReplayState):
 
     def _diagonal(self, kind: Row, legs: tuple[tuple[int, Strand], ...], angle: float, guard: int) -> None:
         """A diagonal gate on shares of different strands; a flipped share gives its leg the opposite sign."""
-        labels = tuple(strand.label for _, strand in legs)
+        labels = tuple(self._diagonal_label(strand) for _, strand in legs)
         if len(set(labels)) < len(labels):
             self.fail(f"two of the gate's qubits are shares of qubit {max(labels, key=labels.count)}")
         flipped = False
         for qubit, strand in legs:
             if self.bits[qubit]:
                 self._need_settled(qubit, strand)
-            if strand.exchange >= 0:
-                self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
             flipped = flipped or bool(self.flip[qubit])
         axes = tuple(_MINUS_Z if self.flip[q] else _PLUS_Z for q, _ in legs) if flipped else None
         self.tape.rows.append((kind, labels, (angle, axes), guard, self.row))

@@ -189,6 +189,19 @@ class ReplayState:
             self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
         self.tape.rows.append((kind, (strand.label,), payload, guard, self.row))
 
+    def _diagonal_label(self, strand: Strand) -> int:
+        """The qubit on which a diagonal gate on a strand acts, inside an exchange, too.
+
+        There it commutes with the first CX and with the third one on their control, so that it stands before the
+        exchange or after it: the modules of the two qubits do not wait for each other where copies serve or stay.
+        """
+        if strand.exchange < 0:
+            return strand.label
+        one, two, count = self.exchanges[strand.exchange]
+        if strand is not one:
+            self.fail(f"qubit {strand.label} is used inside exchange {strand.exchange}")
+        return one.label if count == 1 else two.label
+
     def _guard(self, row: int) -> int:
         """Number of a guard of user bits; -1 for none."""
         guard = self.files.guard[row]

@@ -146,9 +146,14 @@ class Replay:
         elif kind == Step.SETTLE:
             self.on_comm.remove(a)
         elif kind == Step.EXCHANGE:
+            here, there = self.home[a], self.home[b]
+            if c & 1:
+                self.copies[a].remove(there)
             assert not self.copies[a] | self.copies[b]
-            self.pair(self.home[a], self.home[b])
-            self.home[a], self.home[b] = self.home[b], self.home[a]
+            self.pair(here, there)
+            self.home[a], self.home[b] = there, here
+            if c & 2:
+                self.copies[b].add(there)
         elif kind == Step.NODE:
             self.node(a, b)
         elif kind in (Step.GATHER, Step.MERGE):
