@@ -25,6 +25,7 @@ def search() -> None:
         legs = tuple(rng.choice(8, 2, replace=False).tolist())
         b.add(Op.MCP, legs, (0.3,))
         b.add(Op.H, (legs[1],))
+    make_plan(b.build(), Network.line(4, 2, 1), effort="fast")
     plan = make_plan(b.build(), Network.all_to_all(3, 4, 1), effort="fast")
     lower_bounds(plan, np.array(account(plan).homes, np.int32))
 
