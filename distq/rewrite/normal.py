@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from distq.circuit.logical import LogicalCircuit
 from distq.rewrite.items import Items, read_items
 from distq.rewrite.regroup import ImpossibleError, write_items
+from distq.rewrite.turns import split_turns
 
 #: By how many legs rotations may grow for a pair of CX if a gate with fewer legs in all comes of it.
 DETOUR_LEGS = 24
@@ -47,8 +48,6 @@ def _shorten(circuit: LogicalCircuit, widest: int | None) -> LogicalCircuit:
     Each level has witnesses of its own, because the gates that windows are made of are at one place in the circuit of
     the level, but the instructions that these came from need not be.
     """
-    from distq.rewrite.turns import split_turns
-
     best, circuit = circuit, split_turns(circuit)
     for _ in range(LEVELS):
         shorter = _shorten_once(circuit, widest)
